@@ -1,0 +1,44 @@
+//! Adopting descriptors that were opened elsewhere.
+
+use crate::conn::{Conn, Phase, flag};
+use crate::net::io::Io;
+use crate::service::{Deferred, Service};
+use crate::vh::AdoptError;
+use crate::{Adopt, BindingId, VhostId, WsiId};
+use socket2::{Domain, SockRef};
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Makes a connection of a descriptor.
+pub(crate) fn descriptor(svc: &mut Service, vhost: VhostId, binding: BindingId, fd: OwnedFd, kind: Adopt) -> Result<WsiId, AdoptError> {
+    if svc.is_full() {
+        return Err(AdoptError::Refused("too many connections"));
+    }
+    let role = match kind {
+        Adopt::Http => svc.vhosts.get(vhost.0 as usize).and_then(|v| svc.roles.get(v.accept_role)).copied(),
+        _ => svc.roles.iter().copied().find(|r| r.adopts(kind)),
+    };
+    let role = role.ok_or(AdoptError::Refused("no role takes this kind"))?;
+    let halves = role.server().ok_or(AdoptError::Refused("the role has no server side"))?;
+    crate::sys::set_nonblocking_cloexec(fd.as_fd()).map_err(AdoptError::Io)?;
+    let mut conn = Conn::new(vhost, binding, Phase::Connecting);
+    conn.io = Some(if kind == Adopt::RawFile { Io::Fd(fd) } else { socket(fd)? });
+    if role.reads_itself() {
+        conn.set(flag::READS_ITSELF);
+    }
+    let id = svc.insert(conn, Some(halves)).ok_or(AdoptError::Refused("too many connections"))?;
+    if let Err(e) = svc.register(id) {
+        svc.remove(id);
+        return Err(AdoptError::Io(e));
+    }
+    svc.deferred.push_back(Deferred::Connected(id));
+    Ok(id)
+}
+
+fn socket(fd: OwnedFd) -> Result<Io, AdoptError> {
+    let domain = SockRef::from(&fd).domain().map_err(AdoptError::Io)?;
+    Ok(if domain == Domain::UNIX {
+        Io::Unix(mio::net::UnixStream::from_std(fd.into()))
+    } else {
+        Io::Tcp(mio::net::TcpStream::from_std(fd.into()))
+    })
+}

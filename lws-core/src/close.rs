@@ -1,0 +1,109 @@
+//! How connections end: gracefully, in steps, and always through one place.
+//!
+//! ```text
+//!             close_later                     output gone
+//!   Open ------------------> [role's farewell] ----------> Flush ------> reaped
+//!     |                                         |--------> AwaitPeer --> reaped   (role says so, or time is up)
+//!     |                                         '--------> Linger -----> reaped   (peer's FIN, or time is up)
+//!     '---- abort ------------------------------------------------------> reaped
+//! ```
+//!
+//! Reaping happens at the end of a turn: the role delivers its CLOSED reason, once, and the handle
+//! goes stale. Called by `turn`.
+
+use crate::conn::{Phase, flag};
+use crate::context::Context;
+use crate::dispatch::{self, Cx, drop_session};
+use crate::role::Farewell;
+use crate::service::Service;
+use crate::{Close, Pending, VhostReason, WsiId};
+
+/// How long pending output may take once a connection is closing (C: 5 s), µs.
+const FLUSH_US: u64 = 5_000_000;
+/// How long a lingering close reads what the peer still sends, µs.
+const LINGER_US: u64 = 2_000_000;
+
+impl Context {
+    /// Meets every request to close, until there are none.
+    pub(crate) fn reap(&mut self) {
+        for _ in 0..self.svc.closing.len() {
+            let Some(id) = self.svc.closing.pop_front() else { return };
+            let Some(conn) = self.svc.conn_mut(id) else { continue };
+            let dead = conn.close.is_abort() || conn.io.is_none() || conn.phase != Phase::Open;
+            if dead { self.bury(id) } else { self.begin_farewell(id) }
+        }
+        if !self.svc.dying.is_empty() {
+            self.end_dying_vhosts();
+        }
+    }
+
+    fn begin_farewell(&mut self, id: WsiId) {
+        let Self { svc, users, .. } = self;
+        let Some(mut rx) = svc.conn_mut(id).and_then(|c| c.rx.take()) else { return self.bury(id) };
+        let close = svc.conn(id).map_or(Close::HANGUP, |c| c.close);
+        let farewell = rx.closing(&mut Cx { svc, users, id }, close);
+        let Some(conn) = svc.conn_mut(id) else { return };
+        conn.rx = Some(rx);
+        conn.clear(flag::CLOSING | flag::PAUSED | flag::HELD);
+        conn.phase = Phase::Farewell(farewell);
+        svc.flush(id);
+        // a failed flush has asked for the end already
+        if svc.conn(id).is_some_and(|c| !c.has(flag::CLOSING)) {
+            if svc.conn(id).is_some_and(|c| c.out.is_empty()) {
+                continue_farewell(svc, id);
+            } else {
+                svc.set_timeout(id, Pending::FlushStoredSendBeforeClose, Some(FLUSH_US));
+            }
+        }
+    }
+
+    /// The end: the role's last callback, WSI_DESTROY, and the slot is free.
+    pub(crate) fn bury(&mut self, id: WsiId) {
+        let Self { svc, users, .. } = self;
+        let Some(conn) = svc.conn_mut(id) else { return };
+        conn.set(flag::CLOSING);
+        let failed = conn.client.is_some();
+        if let Some(mut rx) = conn.rx.take() {
+            let mut cx = Cx { svc, users, id };
+            if failed {
+                rx.connect_failed(&mut cx, "closed before established");
+            } else {
+                rx.closed(&mut cx);
+            }
+        }
+        crate::connect::carrier_gone(svc, id);
+        drop_session(svc, users, id);
+        if let Some(conn) = svc.conn(id)
+            && conn.has(flag::ANNOUNCED)
+            && let Some(first) = svc.vhosts.get(conn.vhost.0 as usize).and_then(|v| v.bindings.first().copied())
+        {
+            let _ = dispatch::vhost_callback(svc, users, first, VhostReason::WsiDestroy(id));
+        }
+        svc.remove(id);
+        crate::listen::descriptor_freed(svc);
+    }
+}
+
+/// All output has gone: on to what the role waits for.
+pub(crate) fn continue_farewell(svc: &mut Service, id: WsiId) {
+    let Some(conn) = svc.slots.get_mut(id) else { return };
+    let Phase::Farewell(farewell) = conn.phase else { return };
+    let ended = conn.has(flag::EOF_SEEN);
+    match farewell {
+        Farewell::Flush => svc.close_later(id, Close::ABORT),
+        // the peer will say nothing more
+        Farewell::AwaitPeer(_) | Farewell::Linger if ended => svc.close_later(id, Close::ABORT),
+        Farewell::AwaitPeer(us) => {
+            svc.set_timeout(id, Pending::CloseAck, Some(us));
+            svc.queue_read(id);
+        }
+        Farewell::Linger => {
+            if let Some(io) = conn.io.as_mut() {
+                io.shutdown_write(&mut svc.net);
+            }
+            conn.stash = None;
+            svc.set_timeout(id, Pending::ShutdownFlush, Some(LINGER_US));
+            svc.queue_read(id);
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What each connection has: the contents of a slot. Data and predicates only; `service` and
+//! `turn` act on it.
+//!
+//! ```text
+//!   Connecting --> Open --> Farewell --> (reaped)
+//!        |           |                      ^
+//!        '-----------'----------------------'  failed, aborted
+//! ```
+
+use crate::net::io::Io;
+use crate::protocol::NO_SESSION;
+use crate::role::{Farewell, RoleRx, RoleTx};
+use crate::time::timers::TimerId;
+use crate::tx::TxQueue;
+use crate::{BindingId, Close, ConnectInfo, Pending, RetryPolicy, VhostId};
+use std::any::Any;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+/// How far a connection's life has come. The user is called while `Connecting` only to hear of
+/// failure, and during `Farewell` not at all until CLOSED.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Phase {
+    Connecting,
+    Open,
+    Farewell(Farewell),
+}
+
+pub(crate) mod flag {
+    //! Bits of [`Conn::flags`](super::Conn::flags).
+
+    /// The kernel has, or may have, bytes or an end for us.
+    pub(crate) const READABLE: u32 = 1;
+    /// The kernel takes bytes, as far as we know.
+    pub(crate) const WRITABLE: u32 = 1 << 1;
+    /// The peer has ended its side: read to the end, even after short reads.
+    pub(crate) const READ_CLOSED: u32 = 1 << 2;
+    /// The end has been read and the role told.
+    pub(crate) const EOF_SEEN: u32 = 1 << 3;
+    /// User code holds rx (`rx_flow_control`).
+    pub(crate) const PAUSED: u32 = 1 << 4;
+    /// The role holds rx.
+    pub(crate) const HELD: u32 = 1 << 5;
+    /// WRITEABLE was asked for.
+    pub(crate) const WANTS_WRITE: u32 = 1 << 6;
+    /// In the service's queue of writeable connections.
+    pub(crate) const QUEUED_WRITE: u32 = 1 << 7;
+    /// In the queue of connections to be read.
+    pub(crate) const QUEUED_READ: u32 = 1 << 8;
+    /// In the list of connections to be flushed.
+    pub(crate) const TOUCHED: u32 = 1 << 9;
+    /// A kick is queued.
+    pub(crate) const KICKED: u32 = 1 << 10;
+    /// In the closing list.
+    pub(crate) const CLOSING: u32 = 1 << 11;
+    /// The role reads its descriptor itself.
+    pub(crate) const READS_ITSELF: u32 = 1 << 12;
+    /// A regular file: always ready.
+    pub(crate) const ALWAYS_READY: u32 = 1 << 13;
+    /// A validity probe was sent and not answered yet.
+    pub(crate) const PROBED: u32 = 1 << 14;
+    /// WSI_CREATE was delivered, so WSI_DESTROY must be.
+    pub(crate) const ANNOUNCED: u32 = 1 << 15;
+    /// Client: the socket came, connected, from an earlier transaction.
+    pub(crate) const REUSED: u32 = 1 << 16;
+    /// A listen socket.
+    pub(crate) const LISTENS: u32 = 1 << 17;
+    /// The role asked for a kick when there is room to write.
+    pub(crate) const KICK_WHEN_WRITABLE: u32 = 1 << 18;
+}
+
+/// Bytes that were received and not consumed.
+#[derive(Default)]
+pub(crate) struct Stash {
+    pub(crate) buf: Vec<u8>,
+    pub(crate) at: usize,
+}
+
+impl Stash {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.buf.get(self.at..).unwrap_or_default()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at == self.buf.len()
+    }
+}
+
+/// What a client connection has until it is established.
+pub(crate) struct ClientSide {
+    pub(crate) info: Rc<ConnectInfo>,
+    pub(crate) addresses: std::vec::IntoIter<SocketAddr>,
+    /// The address being connected to.
+    pub(crate) trying: Option<SocketAddr>,
+    /// What was tried and how it failed, for the one error at the end.
+    pub(crate) failures: String,
+}
+
+pub(crate) struct Conn {
+    pub(crate) io: Option<Io>,
+    /// `None` only while it runs.
+    pub(crate) rx: Option<Box<dyn RoleRx>>,
+    pub(crate) tx: Option<Box<dyn RoleTx>>,
+    pub(crate) out: TxQueue,
+    pub(crate) stash: Option<Box<Stash>>,
+    /// What the role lets user code see and leave for it, of the role's own type.
+    pub(crate) role_data: Option<Box<dyn Any>>,
+    pub(crate) client: Option<Box<ClientSide>>,
+    pub(crate) policy: Option<Box<RetryPolicy>>,
+    pub(crate) close_text: Option<Box<str>>,
+    pub(crate) timeout: Option<TimerId>,
+    pub(crate) user_timer: Option<TimerId>,
+    pub(crate) validity: Option<TimerId>,
+    pub(crate) opaque: u64,
+    pub(crate) vhost: VhostId,
+    pub(crate) binding: BindingId,
+    pub(crate) session: u32,
+    pub(crate) member_pos: u32,
+    pub(crate) why: Pending,
+    pub(crate) close: Close,
+    pub(crate) flags: u32,
+    pub(crate) phase: Phase,
+}
+
+impl Conn {
+    pub(crate) fn new(vhost: VhostId, binding: BindingId, phase: Phase) -> Self {
+        Self {
+            io: None,
+            rx: None,
+            tx: None,
+            out: TxQueue::default(),
+            stash: None,
+            role_data: None,
+            client: None,
+            policy: None,
+            close_text: None,
+            timeout: None,
+            user_timer: None,
+            validity: None,
+            opaque: 0,
+            vhost,
+            binding,
+            session: NO_SESSION,
+            member_pos: 0,
+            why: Pending::User,
+            close: Close::HANGUP,
+            flags: 0,
+            phase,
+        }
+    }
+
+    pub(crate) fn has(&self, bits: u32) -> bool {
+        self.flags & bits != 0
+    }
+
+    pub(crate) fn set(&mut self, bits: u32) {
+        self.flags |= bits;
+    }
+
+    pub(crate) fn clear(&mut self, bits: u32) {
+        self.flags &= !bits;
+    }
+
+    /// Whether user code may be called: up, and nobody has asked to close it.
+    pub(crate) fn is_deliverable(&self) -> bool {
+        self.phase == Phase::Open && !self.has(flag::CLOSING)
+    }
+
+    /// Whether bytes may be given to the role now.
+    pub(crate) fn takes_rx(&self) -> bool {
+        match self.phase {
+            Phase::Connecting => false,
+            Phase::Open => !self.has(flag::PAUSED | flag::HELD | flag::CLOSING),
+            Phase::Farewell(f) => f != Farewell::Flush && !self.has(flag::CLOSING),
+        }
+    }
+
+    /// Whether the socket can take bytes and nothing waits before them.
+    pub(crate) fn can_write(&self) -> bool {
+        self.has(flag::WRITABLE) && !self.out.is_backlog()
+    }
+}

@@ -1,0 +1,206 @@
+//! Making a context: options with their defaults and limits, and what can be wrong with them.
+
+use super::Context;
+use crate::connect::{BlockingResolver, Pipelines, Resolve};
+use crate::entropy::Entropy;
+use crate::net::memory::{MemoryNet, MemoryOptions};
+use crate::net::{Net, os::OsNet};
+use crate::role::RoleFactory;
+use crate::service::{Limits, Service};
+use crate::slots::Slots;
+use crate::system::retry::RetryPolicy;
+use crate::time::clock::Clock;
+use crate::time::timers::Timers;
+use crate::tx::Pool;
+use crate::{Fields, Vhost};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Bytes read at once, by default.
+const RX_BUFFER: usize = 64 * 1024;
+const RX_BUFFER_MIN: usize = 4 * 1024;
+const RX_BUFFER_MAX: usize = 16 * 1024 * 1024;
+/// Descriptors left for the rest of the process by the default connection limit.
+const SPARE_DESCRIPTORS: u64 = 32;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why a context or vhost wasn't created. Nothing of it is left.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// The kernel gives no poll descriptor.
+    Poll(std::io::Error),
+    /// A setting can't be what it was set to.
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A vhost can't listen, or its settings are wrong.
+    Vhost {
+        /// The vhost's name.
+        vhost: String,
+        /// Where and why.
+        why: String,
+    },
+    /// A protocol refused its PROTOCOL_INIT.
+    ProtocolInit {
+        /// The vhost's name.
+        vhost: String,
+        /// The protocol's name.
+        protocol: String,
+    },
+}
+
+impl fmt::Display for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poll(e) => write!(f, "poll: {e}"),
+            Self::Setting { name, why } => write!(f, "{name}: {why}"),
+            Self::Vhost { vhost, why } => write!(f, "vhost \"{vhost}\": {why}"),
+            Self::ProtocolInit { vhost, protocol } => {
+                write!(f, "vhost \"{vhost}\": protocol \"{protocol}\" refused PROTOCOL_INIT")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CreateError {}
+
+/// Options of a context to be created (C: `lws_context_creation_info`). The face over this crate
+/// makes one with its roles in it.
+#[must_use]
+pub struct ContextBuilder {
+    roles: &'static [&'static dyn RoleFactory],
+    vhosts: Vec<Vhost>,
+    rx_buffer: usize,
+    max_connections: Option<usize>,
+    connect_timeout: Duration,
+    policy: RetryPolicy,
+    resolver: Box<dyn Resolve>,
+    memory: Option<MemoryOptions>,
+}
+
+impl ContextBuilder {
+    /// A context with these roles, the first that fits being taken for each connection.
+    pub fn new(roles: &'static [&'static dyn RoleFactory]) -> Self {
+        Self {
+            roles,
+            vhosts: Vec::new(),
+            rx_buffer: RX_BUFFER,
+            max_connections: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            policy: RetryPolicy::DEFAULT,
+            resolver: Box::new(BlockingResolver),
+            memory: None,
+        }
+    }
+
+    /// Adds a vhost. Of those on the same port the first is the default one.
+    pub fn vhost(mut self, vhost: Vhost) -> Self {
+        self.vhosts.push(vhost);
+        self
+    }
+
+    /// Bytes read at once, into the one buffer that all connections share (C: `pt_serv_buf_size`).
+    /// 4 KiB to 16 MiB, default 64 KiB. Also the most that a paused connection holds.
+    pub fn rx_buffer(mut self, bytes: usize) -> Self {
+        self.rx_buffer = bytes;
+        self
+    }
+
+    /// Connections beyond which no more are accepted, connected or adopted (C:
+    /// `fd_limit_per_thread`). Default: the process's descriptor limit less 32.
+    pub fn max_connections(mut self, n: usize) -> Self {
+        self.max_connections = Some(n);
+        self
+    }
+
+    /// How long a TCP connect may take before the next address is tried (C: `timeout_secs`).
+    /// Default 20 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Backoff and validity of connections whose vhost has none of its own. Default: ping after
+    /// 300 s, hang up after 310 s.
+    pub fn retry_and_idle_policy(mut self, policy: RetryPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How names become addresses. Default: [`BlockingResolver`].
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Box::new(resolver);
+        self
+    }
+
+    /// Puts the context on the simulated network and a virtual clock, for tests.
+    pub fn memory(mut self, options: MemoryOptions) -> Self {
+        self.memory = Some(options);
+        self
+    }
+
+    /// Creates the context, its vhosts and their listen sockets, and delivers PROTOCOL_INIT.
+    ///
+    /// # Errors
+    /// See [`CreateError`]. Nothing is left of a context that wasn't created.
+    pub fn create(self) -> Result<Context, CreateError> {
+        if !(RX_BUFFER_MIN..=RX_BUFFER_MAX).contains(&self.rx_buffer) {
+            let why = format!("{} is not between {RX_BUFFER_MIN} and {RX_BUFFER_MAX}", self.rx_buffer);
+            return Err(CreateError::Setting { name: "rx_buffer", why });
+        }
+        if self.connect_timeout.is_zero() {
+            return Err(CreateError::Setting { name: "connect_timeout", why: "is zero".to_owned() });
+        }
+        let default_max = || crate::sys::nofile_limit().map_or(1024, |n| n.saturating_sub(SPARE_DESCRIPTORS).max(1));
+        let max_connections = self.max_connections.unwrap_or_else(|| usize::try_from(default_max()).unwrap_or(usize::MAX));
+        let (net, clock) = match self.memory {
+            Some(options) => (Net::Memory(Box::new(MemoryNet::new(options).map_err(CreateError::Poll)?)), Clock::Virtual { now_us: 0 }),
+            None => (Net::Os(OsNet::new().map_err(CreateError::Poll)?), Clock::System),
+        };
+        let now_us = clock.monotonic_us();
+        let svc = Service {
+            slots: Slots::default(),
+            listening: 0,
+            net,
+            clock,
+            now_us,
+            timers: Timers::new(),
+            bindings: Vec::new(),
+            vhosts: Vec::new(),
+            listeners: Vec::new(),
+            dying: Vec::new(),
+            roles: self.roles,
+            limits: Limits { max_connections, connect_timeout_us: crate::wsi::micros(self.connect_timeout) },
+            policy: self.policy,
+            resolver: self.resolver,
+            pipelines: Pipelines::default(),
+            writeable: VecDeque::new(),
+            readable: VecDeque::new(),
+            deferred: VecDeque::new(),
+            touched: Vec::new(),
+            closing: VecDeque::new(),
+            paused_listeners: Vec::new(),
+            accept_resumes: None,
+            ready: Vec::new(),
+            rx_buf: vec![0; self.rx_buffer],
+            pool: Pool::default(),
+            fields: Fields::default(),
+            entropy: Entropy::default(),
+            spare_role_data: Vec::new(),
+            cancelled: Arc::new(AtomicBool::new(false)),
+            stop: false,
+        };
+        let mut context = Context { svc, users: Vec::new(), destroyed: false };
+        for vhost in self.vhosts {
+            context.create_vhost(vhost)?;
+        }
+        Ok(context)
+    }
+}

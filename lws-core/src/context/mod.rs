@@ -1,0 +1,225 @@
+//! The context: the service and the users, side by side and disjoint; its turns, its end
+//! (C: `lws_context`).
+//!
+//! ```text
+//!   ContextBuilder::create --> service / run --> stop --> every connection closed in good order
+//!                                                  '--> PROTOCOL_DESTROY, gone
+//! ```
+
+mod build;
+mod vhosts;
+
+pub use build::{ContextBuilder, CreateError};
+
+use crate::net::memory::MemoryNet;
+use crate::net::{Net, os};
+use crate::protocol::Users;
+use crate::service::{Due, Service};
+use crate::time::timers::TimerId;
+use crate::vh::Vh;
+use crate::wsi::micros;
+use crate::{CancelService, Close, VhostId, WsiId};
+use mio::unix::SourceFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+/// How long connections have to end in good order when the context ends.
+const GRACE: Duration = Duration::from_secs(6);
+
+/// A reactor with its vhosts and connections. Lives in one thread; see [`ContextBuilder`].
+///
+/// ```
+/// fn is_send<T: Send>() {}
+/// // `Context`, `Wsi` and `Vh` stay in their thread; only `CancelService` leaves it.
+/// is_send::<lws_core::CancelService>();
+/// ```
+/// ```compile_fail
+/// fn is_send<T: Send>() {}
+/// is_send::<lws_core::Context>();
+/// ```
+pub struct Context {
+    pub(crate) svc: Service,
+    pub(crate) users: Users,
+    destroyed: bool,
+}
+
+impl Context {
+    /// One turn of the loop: timers that are due, then whatever is ready, waiting for it at most
+    /// `timeout`; `None` waits until something happens (C: `lws_service`, whose argument is not
+    /// honoured).
+    ///
+    /// # Errors
+    /// Only when the kernel's poll fails, which is fatal.
+    pub fn service(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let deadline = timeout.map(|t| self.svc.clock.monotonic_us().saturating_add(micros(t)));
+        self.turn(deadline)
+    }
+
+    /// Turns until SIGINT, SIGTERM or [`Vh::stop`], then closes every connection in good order, at
+    /// most some seconds long; a second signal cuts that short. Gives the signal, if it was one.
+    ///
+    /// # Errors
+    /// The kernel's poll failed, or the signals can't be watched.
+    pub fn run(&mut self) -> io::Result<Option<i32>> {
+        let watch = crate::sys::SignalWatch::new()?;
+        if let Net::Os(net) = &self.svc.net {
+            // the pipe leaves the poll when the watch closes it
+            net.registry().register(&mut SourceFd(&watch.as_fd().as_raw_fd()), os::SIGNAL, mio::Interest::READABLE)?;
+        }
+        self.run_until(&watch)
+    }
+
+    fn run_until(&mut self, watch: &crate::sys::SignalWatch) -> io::Result<Option<i32>> {
+        let mut signal = None;
+        while signal.is_none() && !self.svc.stop {
+            self.service(None)?;
+            signal = watch.take();
+        }
+        if let Some(signal) = signal {
+            crate::lwsl_notice!("signal {signal}: closing {} connections", self.connections());
+        }
+        self.close_all(Close::GOING_AWAY);
+        let deadline = self.svc.clock.monotonic_us() + micros(GRACE);
+        while self.svc.slots.len() > 0 && self.svc.clock.monotonic_us() < deadline && watch.take().is_none() {
+            self.turn(Some(deadline))?;
+            // asked again by a last callback: it is under way, and must not keep the loop from sleeping
+            self.svc.stop = false;
+        }
+        self.destroy();
+        Ok(signal)
+    }
+
+    /// Asks every connection to close and stops listening; turns carry it out.
+    pub fn close_all(&mut self, close: Close) {
+        self.svc.stop = false;
+        for vhost in 0..self.svc.vhosts.len() {
+            self.stop_listening(VhostId(vhost as u32));
+        }
+        let ids: Vec<WsiId> = self.svc.slots.ids().collect();
+        for id in ids {
+            self.svc.close_later(id, close);
+        }
+    }
+
+    /// Whether [`Vh::stop`] was called: an embedding loop should end.
+    pub fn is_stopping(&self) -> bool {
+        self.svc.stop
+    }
+
+    /// How long an embedding loop may sleep before it must call [`service`](Self::service) though
+    /// the context's descriptor isn't readable; `None` is without end (C: `lws_service_adjust_timeout`
+    /// and the sul list's head).
+    pub fn next_timeout(&mut self) -> Option<Duration> {
+        if self.svc.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let next = self.svc.timers.next()?;
+        Some(Duration::from_micros(next.saturating_sub(self.svc.clock.monotonic_us())))
+    }
+
+    /// The thing that other threads wake the loop with.
+    pub fn cancel_service(&self) -> CancelService {
+        self.svc.cancel_service()
+    }
+
+    /// After this time, runs the closure with the context, once (C: `lws_sul_schedule`). It runs
+    /// between callbacks, so it may create and destroy vhosts.
+    pub fn sul_schedule(&mut self, after: Duration, f: impl FnOnce(&mut Context) + 'static) -> TimerId {
+        let at = self.svc.clock.monotonic_us().saturating_add(micros(after));
+        self.svc.timers.schedule(at, Due::Closure(Box::new(f)))
+    }
+
+    /// Moves a timer that is still to come; `false` when it isn't.
+    pub fn sul_reschedule(&mut self, timer: TimerId, after: Duration) -> bool {
+        let at = self.svc.clock.monotonic_us().saturating_add(micros(after));
+        self.svc.timers.reschedule(timer, at)
+    }
+
+    /// Takes a timer back; `false` when it has fired or was taken back already.
+    pub fn sul_cancel(&mut self, timer: TimerId) -> bool {
+        self.svc.timers.cancel(timer).is_some()
+    }
+
+    /// A protocol of a vhost, as its callbacks see it; `None` when there is no such.
+    pub fn vh(&mut self, vhost: VhostId, protocol: &str) -> Option<Vh<'_>> {
+        self.svc.vhosts.get(vhost.0 as usize).filter(|v| !v.destroyed)?;
+        let binding = self.svc.binding_named(vhost, protocol)?;
+        // long may have passed since the last turn
+        self.svc.now_us = self.svc.clock.monotonic_us();
+        Some(Vh::new(&mut self.svc, binding))
+    }
+
+    /// The first vhost of this name (C: `lws_get_vhost_by_name`).
+    pub fn vhost_by_name(&self, name: &str) -> Option<VhostId> {
+        let at = self.svc.vhosts.iter().position(|v| !v.destroyed && v.name.eq_ignore_ascii_case(name))?;
+        Some(VhostId(at as u32))
+    }
+
+    /// The TCP port a vhost listens on, as the system chose it when 0 was asked for
+    /// (C: `lws_get_vhost_listen_port`).
+    pub fn listen_port(&self, vhost: VhostId) -> Option<u16> {
+        self.svc.listen_port(vhost)
+    }
+
+    /// How many connections there are, listen sockets not counted.
+    pub fn connections(&self) -> usize {
+        self.svc.connections()
+    }
+
+    /// How many sessions there are, over all protocols. Equal to the connections that have had a
+    /// callback.
+    pub fn sessions(&self) -> usize {
+        self.users.iter().flatten().map(|u| u.sessions()).sum()
+    }
+
+    /// How many timers are running.
+    pub fn timers(&self) -> usize {
+        self.svc.timers.len()
+    }
+
+    /// Monotonic microseconds by the context's clock (C: `lws_now_usecs`).
+    pub fn now_us(&self) -> u64 {
+        self.svc.clock.monotonic_us()
+    }
+
+    /// The simulated network, if this context lives on one.
+    pub fn memory(&mut self) -> Option<&mut MemoryNet> {
+        match &mut self.svc.net {
+            Net::Memory(net) => Some(net),
+            Net::Os(_) => None,
+        }
+    }
+
+    /// Ends everything at once: connections are cut, then each protocol gets PROTOCOL_DESTROY.
+    /// Dropping the context does the same.
+    pub fn destroy(&mut self) {
+        if std::mem::replace(&mut self.destroyed, true) {
+            return;
+        }
+        self.close_all(Close::ABORT);
+        while !self.svc.closing.is_empty() {
+            self.reap();
+        }
+        for vhost in 0..self.svc.vhosts.len() {
+            self.end_vhost(VhostId(vhost as u32));
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        self.destroy();
+    }
+}
+
+/// The poll descriptor, for an embedding loop: readable when [`service`](Context::service) has
+/// something to do (C: what ADD_POLL_FD and its like are for).
+impl AsFd for Context {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.svc.net {
+            Net::Os(net) => net.poll_fd(),
+            Net::Memory(net) => net.poll_fd(),
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! How user code and receive halves are run: the only place that calls either.
+//!
+//! A receive half is taken out of its slot, runs with a [`Cx`] that reaches the service *and* the
+//! users, and goes back (or its successor does). User code runs with the service only.
+
+use crate::conn::{Conn, Phase, Stash, flag};
+use crate::protocol::{NO_SESSION, Users};
+use crate::role::{Flow, Head, RoleRx, RoleTx, RxBuf};
+use crate::service::{Deferred, Service};
+use crate::{BindingId, Close, ConnectInfo, Fields, Pending, Reason, TxCx, VhostId, VhostReason, Write, WriteError, WsiId};
+use std::any::Any;
+use std::rc::Rc;
+
+/// Recycled role data kept by a service.
+const SPARE_ROLE_DATA: usize = 64;
+
+/// Gives a reason to the connection's protocol, making its session if it has none.
+pub(crate) fn callback(svc: &mut Service, users: &mut Users, id: WsiId, reason: Reason<'_>) -> Result<(), Close> {
+    let Some(conn) = svc.conn_mut(id) else { return Ok(()) };
+    let binding = conn.binding;
+    let Some(Some(user)) = users.get_mut(binding.0 as usize) else { return Ok(()) };
+    if conn.session == NO_SESSION {
+        conn.session = user.open();
+    }
+    let session = conn.session;
+    user.callback(svc, id, session, reason)
+}
+
+/// Gives a reason without a connection to a protocol.
+pub(crate) fn vhost_callback(svc: &mut Service, users: &mut Users, binding: BindingId, reason: VhostReason) -> Result<(), Close> {
+    match users.get_mut(binding.0 as usize) {
+        Some(Some(user)) => user.vhost_callback(svc, binding, reason),
+        _ => Ok(()),
+    }
+}
+
+/// Frees the connection's session.
+pub(crate) fn drop_session(svc: &mut Service, users: &mut Users, id: WsiId) {
+    let Some(conn) = svc.conn_mut(id) else { return };
+    let session = std::mem::replace(&mut conn.session, NO_SESSION);
+    if session != NO_SESSION
+        && let Some(Some(user)) = users.get_mut(conn.binding.0 as usize)
+    {
+        user.shut(session);
+    }
+}
+
+/// Runs the receive half and applies what it decided.
+pub(crate) fn run(svc: &mut Service, users: &mut Users, id: WsiId, f: impl FnOnce(&mut dyn RoleRx, &mut Cx<'_>) -> Flow) {
+    let Some(mut rx) = svc.conn_mut(id).and_then(|c| c.rx.take()) else { return };
+    let flow = f(&mut *rx, &mut Cx { svc, users, id });
+    let Some(conn) = svc.conn_mut(id) else { return };
+    match flow {
+        Flow::Continue => conn.rx = Some(rx),
+        Flow::Close(close) => {
+            conn.rx = Some(rx);
+            svc.close_later(id, close);
+        }
+        Flow::Become(halves) => {
+            conn.rx = Some(halves.rx);
+            conn.tx = Some(halves.tx);
+            svc.queue_read(id);
+            start(svc, users, id);
+        }
+        Flow::Reconnect(info) => {
+            conn.rx = Some(rx);
+            crate::connect::reconnect(svc, id, info);
+        }
+    }
+}
+
+/// The role begins.
+pub(crate) fn start(svc: &mut Service, users: &mut Users, id: WsiId) {
+    run(svc, users, id, |rx, cx| rx.connected(cx));
+}
+
+/// Runs the receive half over received bytes until it takes no more. How many it left, which the
+/// caller keeps; none when there is nobody left to keep them for.
+pub(crate) fn run_rx(svc: &mut Service, users: &mut Users, id: WsiId, data: &mut [u8]) -> usize {
+    let mut buf = RxBuf::new(data);
+    loop {
+        let mut became = false;
+        run(svc, users, id, |rx, cx| {
+            let flow = rx.rx(cx, &mut buf);
+            became = matches!(flow, Flow::Become(_));
+            flow
+        });
+        if !became || buf.is_empty() || !svc.conn(id).is_some_and(Conn::takes_rx) {
+            break;
+        }
+    }
+    match svc.conn(id) {
+        Some(conn) if conn.phase != Phase::Connecting => buf.len(),
+        _ => 0,
+    }
+}
+
+/// What a receive half gets: the service and the users.
+pub struct Cx<'a> {
+    pub(crate) svc: &'a mut Service,
+    pub(crate) users: &'a mut Users,
+    pub(crate) id: WsiId,
+}
+
+impl Cx<'_> {
+    /// The connection that is running.
+    pub fn id(&self) -> WsiId {
+        self.id
+    }
+
+    fn conn(&self) -> Option<&Conn> {
+        self.svc.conn(self.id)
+    }
+
+    fn conn_mut(&mut self) -> Option<&mut Conn> {
+        self.svc.conn_mut(self.id)
+    }
+
+    // --- the user ----------------------------------------------------------------------------
+
+    /// Gives a reason to the user, unless the connection is closing.
+    pub fn user(&mut self, reason: Reason<'_>) -> Result<(), Close> {
+        if !self.conn().is_some_and(Conn::is_deliverable) {
+            return Ok(());
+        }
+        callback(self.svc, self.users, self.id, reason)
+    }
+
+    /// Gives a last reason to the user, from [`RoleRx::closed`] or [`RoleRx::connect_failed`].
+    pub fn user_last(&mut self, reason: Reason<'_>) {
+        // the connection ends whatever the callback says
+        let _ = callback(self.svc, self.users, self.id, reason);
+    }
+
+    /// Whether user code has asked to close, or the connection is closing otherwise.
+    pub fn is_closing(&self) -> bool {
+        !self.conn().is_some_and(Conn::is_deliverable)
+    }
+
+    /// Binds the connection to another protocol: `drop` to the old one, a new session, `bind` to
+    /// the new one. To the same protocol it does the same, so that each transaction has a session
+    /// of its own.
+    pub fn bind(&mut self, to: BindingId, drop: Reason<'_>, bind: Reason<'_>) -> Result<(), Close> {
+        self.unbind(drop);
+        self.svc.rebind(self.id, to);
+        self.user(bind)
+    }
+
+    /// Ends the session: `drop` to the protocol, then the session is gone. The next callback makes
+    /// a new one.
+    pub fn unbind(&mut self, drop: Reason<'_>) {
+        if self.conn().is_some_and(|c| c.session != NO_SESSION) {
+            let _ = self.user(drop);
+            drop_session(self.svc, self.users, self.id);
+        }
+    }
+
+    /// Whether the connection has a session: BIND came and DROP didn't yet.
+    pub fn has_session(&self) -> bool {
+        self.conn().is_some_and(|c| c.session != NO_SESSION)
+    }
+
+    /// The protocol the connection is bound to.
+    pub fn binding(&self) -> Option<BindingId> {
+        self.conn().map(|c| c.binding)
+    }
+
+    /// A protocol of the connection's vhost, by name.
+    pub fn binding_named(&self, name: &str) -> Option<BindingId> {
+        self.svc.binding_named(self.conn()?.vhost, name)
+    }
+
+    /// The names of the vhost's protocols, in the order they were added.
+    pub fn protocol_names(&self) -> Vec<Rc<str>> {
+        let Some(vhost) = self.vhost() else { return Vec::new() };
+        let bindings = self.svc.vhosts.get(vhost.0 as usize).map(|v| v.bindings.as_slice()).unwrap_or_default();
+        bindings.iter().filter_map(|b| self.svc.bindings.get(b.0 as usize)).map(|b| Rc::clone(&b.name)).collect()
+    }
+
+    /// The vhost's protocol at `index`, in the order they were added; 0 is the default one.
+    pub fn binding_at(&self, index: usize) -> Option<BindingId> {
+        let vhost = self.conn()?.vhost;
+        self.svc.vhosts.get(vhost.0 as usize)?.bindings.get(index).copied()
+    }
+
+    // --- the vhost -----------------------------------------------------------------------------
+
+    /// The vhost the connection belongs to.
+    pub fn vhost(&self) -> Option<VhostId> {
+        self.conn().map(|c| c.vhost)
+    }
+
+    /// Moves the connection to the vhost named `host` among those that share its listen socket:
+    /// exact match, without case. Its session ends with `drop` when it moves. Whether it moved.
+    pub fn select_vhost(&mut self, host: &str, drop: Reason<'_>) -> bool {
+        let Some(now) = self.vhost() else { return false };
+        let Some(chosen) = crate::vhost::choose_by_host(&self.svc.vhosts, now, host) else { return false };
+        if chosen == now {
+            return false;
+        }
+        self.unbind(drop);
+        let first = self.svc.vhosts.get(chosen.0 as usize).and_then(|v| v.bindings.first().copied());
+        if let Some(conn) = self.conn_mut() {
+            conn.vhost = chosen;
+        }
+        if let Some(first) = first {
+            self.svc.rebind(self.id, first);
+        }
+        true
+    }
+
+    /// The vhost's name.
+    pub fn vhost_name(&self) -> Rc<str> {
+        let vhost = self.vhost().and_then(|v| self.svc.vhosts.get(v.0 as usize));
+        vhost.map_or_else(|| Rc::from(""), |v| Rc::clone(&v.name))
+    }
+
+    /// A role's settings of the connection's vhost.
+    pub fn settings<T: 'static>(&self) -> Option<Rc<T>> {
+        self.svc.vhosts.get(self.vhost()?.0 as usize)?.settings.get()
+    }
+
+    // --- role data ---------------------------------------------------------------------------
+
+    /// What the role shares with user code, if it is a `T`.
+    pub fn role_data<T: Any>(&mut self) -> Option<&mut T> {
+        self.conn_mut()?.role_data.as_mut()?.downcast_mut()
+    }
+
+    /// Sets or removes what the role shares with user code.
+    pub fn set_role_data(&mut self, data: Option<Box<dyn Any>>) {
+        if let Some(conn) = self.conn_mut() {
+            conn.role_data = data;
+        }
+    }
+
+    /// Takes what the role shared with user code out, for reuse by any connection.
+    pub fn recycle_role_data(&mut self) {
+        if let Some(data) = self.conn_mut().and_then(|c| c.role_data.take())
+            && self.svc.spare_role_data.len() < SPARE_ROLE_DATA
+        {
+            self.svc.spare_role_data.push(data);
+        }
+    }
+
+    /// Role data of type `T` that was recycled, as its last user left it.
+    pub fn reuse_role_data<T: Any>(&mut self) -> Option<Box<T>> {
+        let at = self.svc.spare_role_data.iter().rposition(|d| d.is::<T>())?;
+        self.svc.spare_role_data.swap_remove(at).downcast().ok()
+    }
+
+    // --- output ----------------------------------------------------------------------------------
+
+    /// Writes through the transmit half, also while the connection is closing.
+    pub fn write(&mut self, data: &[u8], how: Write) -> Result<usize, WriteError> {
+        self.tx(|tx, cx| tx.write(cx, data, how)).ok_or(WriteError::Gone)?
+    }
+
+    /// Writes a message head through the transmit half.
+    pub fn write_head(&mut self, head: &Head<'_>) -> Result<(), WriteError> {
+        self.tx(|tx, cx| tx.write_head(cx, head)).ok_or(WriteError::Gone)?
+    }
+
+    /// Runs the transmit half.
+    pub fn tx<R>(&mut self, f: impl FnOnce(&mut dyn RoleTx, &mut TxCx<'_>) -> R) -> Option<R> {
+        self.svc.with_tx(self.id, f)
+    }
+
+    /// The output itself, below the transmit half.
+    pub fn raw(&mut self) -> TxCx<'_> {
+        TxCx { svc: self.svc, id: self.id }
+    }
+
+    /// Puts another transmit half into the slot.
+    pub fn replace_tx(&mut self, tx: Box<dyn RoleTx>) {
+        if let Some(conn) = self.conn_mut() {
+            conn.tx = Some(tx);
+        }
+    }
+
+    /// An empty field list, kept by the service between uses; give it back with
+    /// [`return_fields`](Self::return_fields).
+    pub fn take_fields(&mut self) -> Fields {
+        std::mem::take(&mut self.svc.fields)
+    }
+
+    /// Gives back a field list.
+    pub fn return_fields(&mut self, mut fields: Fields) {
+        fields.clear();
+        self.svc.fields = fields;
+    }
+
+    /// Whether the kernel has refused output that still waits.
+    pub fn is_backlogged(&self) -> bool {
+        self.conn().is_some_and(|c| c.out.is_backlog())
+    }
+
+    /// Bytes of output that wait for the end of the turn or for the kernel.
+    pub fn buffered(&self) -> usize {
+        self.conn().map_or(0, |c| c.out.pending().len())
+    }
+
+    /// Asks for [`RoleRx::writeable`].
+    pub fn want_write(&mut self) {
+        self.svc.want_write(self.id);
+    }
+
+    /// Asks for [`RoleRx::kicked`] when there is no backlog, for what the role itself has to send:
+    /// the user's request for WRITEABLE stays as it is.
+    pub fn kick_when_writable(&mut self) {
+        if let Some(conn) = self.conn_mut() {
+            conn.set(flag::KICK_WHEN_WRITABLE);
+            self.svc.queue_write(self.id);
+        }
+    }
+
+    /// Sends `len` bytes of a file from `offset` by the kernel, without copying them through here.
+    /// Gives the bytes sent, at most `len` and often fewer; 0 when the socket is full (ask for
+    /// WRITEABLE). `Ok(None)` when this connection can't (simulated, or output waits): read and
+    /// write instead.
+    ///
+    /// # Errors
+    /// The socket's; `UnexpectedEof` when the file ends at `offset`: it has shrunk.
+    pub fn send_file(&mut self, file: &std::fs::File, offset: u64, len: u64) -> std::io::Result<Option<u64>> {
+        self.svc.send_file(self.id, file, offset, len)
+    }
+
+    // --- input -----------------------------------------------------------------------------------
+
+    /// Whether user code holds rx: parsers look between frames.
+    pub fn is_paused(&self) -> bool {
+        self.conn().is_none_or(|c| !c.takes_rx())
+    }
+
+    /// Holds or lets go rx for the role's own reasons, beside the user's. A held connection isn't
+    /// read, which is what holds the peer up.
+    pub fn hold_rx(&mut self, hold: bool) {
+        self.svc.hold_rx(self.id, flag::HELD, hold);
+    }
+
+    /// Whether received bytes wait to be parsed.
+    pub fn has_stash(&self) -> bool {
+        self.conn().is_some_and(|c| c.stash.as_deref().is_some_and(|s: &Stash| !s.is_empty()))
+    }
+
+    // --- time ------------------------------------------------------------------------------------
+
+    /// Monotonic microseconds at the start of this turn.
+    pub fn now_us(&self) -> u64 {
+        self.svc.now_us
+    }
+
+    /// Seconds since 1970.
+    pub fn wall_secs(&self) -> u64 {
+        self.svc.clock.wall_us() / 1_000_000
+    }
+
+    /// Sets, moves or removes the connection's timeout, microseconds from now.
+    pub fn set_timeout(&mut self, why: Pending, after_us: Option<u64>) {
+        self.svc.set_timeout(self.id, why, after_us);
+    }
+
+    /// The reason of the timeout that is set, if one is.
+    pub fn timeout(&self) -> Option<Pending> {
+        self.conn().filter(|c| c.timeout.is_some()).map(|c| c.why)
+    }
+
+    /// Whether user code has set a TIMER.
+    pub fn has_user_timer(&self) -> bool {
+        self.conn().is_some_and(|c| c.user_timer.is_some())
+    }
+
+    /// Whether WRITEABLE was asked for.
+    pub fn wants_write(&self) -> bool {
+        self.conn().is_some_and(|c| c.has(flag::WANTS_WRITE))
+    }
+
+    /// The role can probe and the connection is established: watch its validity from now on.
+    pub fn watch_validity(&mut self) {
+        crate::validity::watch(self.svc, self.id);
+    }
+
+    // --- other -----------------------------------------------------------------------------------
+
+    /// Closes the connection after this.
+    pub fn close(&mut self, close: Close) {
+        self.svc.close_later(self.id, close);
+    }
+
+    /// The text to go with the ws close code.
+    pub fn close_text(&self) -> Option<&str> {
+        self.conn()?.close_text.as_deref()
+    }
+
+    /// Has another connection's role look at what was left for it.
+    pub fn kick(&mut self, id: WsiId) {
+        self.svc.kick(id);
+    }
+
+    /// Random bytes nobody can predict.
+    pub fn random(&mut self, buf: &mut [u8]) {
+        self.svc.random(buf);
+    }
+
+    /// The peer's address, for TCP.
+    pub fn peer_addr(&self) -> Option<std::net::SocketAddr> {
+        self.conn()?.io.as_ref()?.peer_addr()
+    }
+
+    /// The address the connection came in on, for TCP.
+    pub fn local_addr(&self) -> Option<std::net::SocketAddr> {
+        self.conn()?.io.as_ref()?.local_addr()
+    }
+
+    /// Client: marks the connection as established. Before this, any failure is a
+    /// CLIENT_CONNECTION_ERROR.
+    pub fn client_established(&mut self) {
+        if let Some(conn) = self.conn_mut() {
+            conn.client = None;
+        }
+    }
+
+    /// Client: this connection fails with `why`.
+    pub fn client_failed(&mut self, why: &str) {
+        self.svc.deferred.push_back(Deferred::Failed(self.id, why.to_owned()));
+    }
+
+    /// Client: what was asked for, until the connection is established.
+    pub fn connect_info(&self) -> Option<Rc<ConnectInfo>> {
+        Some(Rc::clone(&self.conn()?.client.as_ref()?.info))
+    }
+
+    /// Client: whether the socket came, connected, from an earlier transaction: the peer may have
+    /// closed it meanwhile, which is no fault of this request.
+    pub fn is_reused(&self) -> bool {
+        self.conn().is_some_and(|c| c.has(flag::REUSED))
+    }
+
+    /// Client: the transaction on this socket is complete and the socket can carry another. It
+    /// moves to the next request that waits for this endpoint; `false` when none does, and the
+    /// socket stays here until one comes.
+    pub fn transaction_completed(&mut self) -> bool {
+        crate::connect::transaction_completed(self.svc, self.id)
+    }
+}

@@ -1,0 +1,71 @@
+//! The reactor of lws in Rust: slots, timers, sockets and the turn of the loop. Knows no protocol:
+//! roles reach it through the traits of [`role`](RoleFactory), users through [`Protocol`].
+//!
+//! Programs use the face, `lws-roles`, which brings the roles and re-exports all of this.
+//!
+//! ```text
+//!             user protocol callbacks            Reason, session, per-vhost data
+//!                      ^   |
+//!   rx bytes           |   v  write / callback_on_writable / close / connect / timers
+//!  socket -> Io -> RoleRx (parser)            RoleTx (framer) -> cork -> Io -> socket
+//!                      \__________ Service: slots, timers, readiness, queues ________/
+//! ```
+//!
+//! Each module uses only those above it in this list: `sys`, `time`, `net`, `handle`, `reason`,
+//! `tx`, `role`, `conn`, `service`, `wsi`/`vh`, `protocol`, `vhost`, `dispatch`, `turn`, `listen`,
+//! `connect`, `timeout`, `validity`, `close`, `context`; `util` stands alone.
+#![deny(unsafe_code)]
+
+#[macro_use]
+pub mod system;
+mod adopt;
+mod cancel;
+mod close;
+mod conn;
+mod connect;
+mod context;
+mod dispatch;
+mod entropy;
+mod fields;
+mod handle;
+mod listen;
+mod net;
+mod protocol;
+mod reason;
+mod role;
+mod service;
+mod slots;
+#[allow(unsafe_code)]
+mod sys;
+mod time;
+mod timeout;
+mod turn;
+mod tx;
+mod util;
+mod validity;
+mod vh;
+mod vhost;
+mod write;
+mod wsi;
+
+pub use cancel::CancelService;
+pub use connect::{BlockingResolver, ConnectInfo, Resolve};
+pub use context::{Context, ContextBuilder, CreateError};
+pub use dispatch::Cx;
+pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};
+pub use handle::{BindingId, VhostId, WsiId};
+pub use net::address::{AddressError, Families, SockAddr46};
+pub use net::memory::{MemoryNet, MemoryOptions, MemoryPeer};
+pub use protocol::Protocol;
+pub use reason::{Reason, USER, VhostReason, WsRx};
+pub use role::{Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, RoleRx, RoleTx, RxBuf, Start};
+pub use service::{Service, TxCx};
+pub use system::retry::RetryPolicy;
+pub use time::timers::TimerId;
+pub use util::buflist::{Buflist, BuflistError};
+pub use util::cmdline::{Cmdline, CmdlineError};
+pub use util::ring::{Ring, Tail};
+pub use vh::{AdoptError, Vh};
+pub use vhost::{DEFAULT_BACKLOG, Listen, Settings, TcpKeepalive, Vhost};
+pub use write::{Close, Pending, Write, WriteError};
+pub use wsi::Wsi;

@@ -1,0 +1,96 @@
+//! The operating system's side of the reactor: one `mio` poll, the waker that other threads use,
+//! and a timerfd for the last stretch before a timer.
+//!
+//! `epoll_wait` counts in milliseconds. Waits end a little early at millisecond precision and the
+//! timerfd, armed only when the deadline is under 2 ms away, does the rest: no spin, no late
+//! rounding. It is registered edge-triggered, so its expiry is never read.
+
+use super::Ready;
+use crate::sys;
+use crate::time::clock::Clock;
+use mio::unix::SourceFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+const WAKER: mio::Token = mio::Token(0);
+const TIMER: mio::Token = mio::Token(1);
+pub(crate) const SIGNAL: mio::Token = mio::Token(2);
+
+/// Most events taken from the kernel in one turn.
+const EVENTS: usize = 1024;
+/// Deadlines nearer than this are left to the timerfd.
+const FINE_US: u64 = 2_000;
+
+pub(crate) struct OsNet {
+    poll: mio::Poll,
+    events: mio::Events,
+    waker: Arc<mio::Waker>,
+    timer: Option<sys::TimerFd>,
+    /// The deadline the timerfd is armed for.
+    armed: Option<u64>,
+}
+
+impl OsNet {
+    pub(crate) fn new() -> io::Result<Self> {
+        let poll = mio::Poll::new()?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), WAKER)?);
+        let timer = sys::TimerFd::new()?;
+        if let Some(timer) = &timer {
+            poll.registry().register(&mut SourceFd(&timer.as_fd().as_raw_fd()), TIMER, mio::Interest::READABLE)?;
+        }
+        Ok(Self { poll, events: mio::Events::with_capacity(EVENTS), waker, timer, armed: None })
+    }
+
+    pub(crate) fn registry(&self) -> &mio::Registry {
+        self.poll.registry()
+    }
+
+    pub(crate) fn waker(&self) -> Arc<mio::Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    pub(crate) fn poll_fd(&self) -> BorrowedFd<'_> {
+        sys::poll_fd(&self.poll)
+    }
+
+    pub(crate) fn poll(&mut self, clock: &Clock, deadline: Option<u64>, ready: &mut Vec<Ready>) -> io::Result<()> {
+        let timeout = self.timeout(clock, deadline);
+        if let Err(e) = self.poll.poll(&mut self.events, timeout) {
+            return if e.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(e) };
+        }
+        for event in &self.events {
+            ready.push(Ready {
+                token: event.token(),
+                readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+                writable: event.is_writable() || event.is_write_closed() || event.is_error(),
+                read_closed: event.is_read_closed() || event.is_error(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The timeout for `epoll_wait`; arms the timerfd when that is too coarse.
+    fn timeout(&mut self, clock: &Clock, deadline: Option<u64>) -> Option<Duration> {
+        let deadline = deadline?;
+        let wait = deadline.saturating_sub(clock.monotonic_us());
+        if wait == 0 {
+            return Some(Duration::ZERO);
+        }
+        if wait >= FINE_US {
+            // whole milliseconds, one fewer: the next turn sees the rest and takes the timerfd
+            return Some(Duration::from_millis(wait / 1000 - 1));
+        }
+        let Some(timer) = &self.timer else {
+            return Some(Duration::from_micros(wait));
+        };
+        if self.armed != Some(deadline) {
+            if timer.arm(deadline).is_err() {
+                return Some(Duration::from_micros(wait));
+            }
+            self.armed = Some(deadline);
+        }
+        None
+    }
+}

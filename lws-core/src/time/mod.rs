@@ -1,0 +1,4 @@
+//! Time: the clock seam and the timer heap.
+
+pub(crate) mod clock;
+pub(crate) mod timers;

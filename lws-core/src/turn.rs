@@ -1,0 +1,373 @@
+//! The order of one turn of the loop, and nothing else.
+//!
+//! ```text
+//!   timers due -> settle -> poll(until the next timer) -> note readiness -> read -> settle
+//!   settle: deferred callbacks -> one WRITEABLE each -> deferred -> one write each -> reap
+//! ```
+//!
+//! Whatever code asks for during a turn is queued and met here, later in the same turn or, when it
+//! would go round in circles, in the next one without sleeping between.
+
+use crate::conn::{Conn, Phase, Stash, flag};
+use crate::context::Context;
+use crate::dispatch::{self, callback, run};
+use crate::net::io::Io;
+use crate::role::Farewell;
+use crate::service::{Deferred, Due, Service};
+use crate::{Close, Pending, Reason, VhostReason, WsiId};
+use std::io;
+use std::os::fd::AsFd;
+
+/// Reads of a full buffer that one connection gets in a row before others have their turn.
+const READ_BUDGET: u32 = 4;
+
+impl Context {
+    /// One turn. Sleeps at most until `deadline` (clock µs), `None` meaning without end.
+    pub(crate) fn turn(&mut self, deadline: Option<u64>) -> io::Result<()> {
+        self.fire_due();
+        self.settle();
+        self.sleep(deadline)?;
+        self.note_readiness();
+        self.cancelled();
+        for _ in 0..self.svc.readable.len() {
+            if let Some(id) = self.svc.readable.pop_front() {
+                self.read(id);
+            }
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Everything that needs no waiting, once.
+    pub(crate) fn settle(&mut self) {
+        self.run_deferred();
+        for _ in 0..self.svc.writeable.len() {
+            if let Some(id) = self.svc.writeable.pop_front() {
+                self.writeable(id);
+            }
+        }
+        self.run_deferred();
+        self.svc.flush_touched();
+        self.reap();
+    }
+
+    fn fire_due(&mut self) {
+        self.svc.now_us = self.svc.clock.monotonic_us();
+        let round = self.svc.timers.round(self.svc.now_us);
+        while let Some((_, due)) = self.svc.timers.pop_round(round) {
+            let Self { svc, users, .. } = self;
+            match due {
+                Due::Timeout(id) => crate::timeout::passed(svc, users, id),
+                Due::User(id) => {
+                    let Some(conn) = svc.conn_mut(id) else { continue };
+                    conn.user_timer = None;
+                    if conn.is_deliverable() {
+                        let result = callback(svc, users, id, Reason::Timer);
+                        self.close_on_err(id, result);
+                    }
+                }
+                Due::Validity(id) => crate::validity::passed(svc, users, id),
+                Due::Binding(binding, key) => {
+                    // nothing to close: a vhost's callback has no connection
+                    let _ = dispatch::vhost_callback(svc, users, binding, VhostReason::User(key));
+                }
+                Due::ResumeAccept => crate::listen::resume(svc),
+                Due::Closure(f) => f(self),
+            }
+        }
+    }
+
+    fn close_on_err(&mut self, id: WsiId, result: Result<(), Close>) {
+        if let Err(close) = result {
+            self.svc.close_later(id, close);
+        }
+    }
+
+    fn sleep(&mut self, deadline: Option<u64>) -> io::Result<()> {
+        let svc = &mut self.svc;
+        let until = if svc.has_work() {
+            Some(svc.now_us)
+        } else {
+            match (deadline, svc.timers.next()) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (one, other) => one.or(other),
+            }
+        };
+        svc.net.poll(&mut svc.clock, until, &mut svc.ready)?;
+        svc.now_us = svc.clock.monotonic_us();
+        Ok(())
+    }
+
+    fn note_readiness(&mut self) {
+        let ready = std::mem::take(&mut self.svc.ready);
+        for event in &ready {
+            let Some(id) = self.svc.slots.by_token(event.token) else { continue };
+            let Some(conn) = self.svc.conn_mut(id) else { continue };
+            if event.read_closed {
+                conn.set(flag::READ_CLOSED);
+            }
+            if event.readable {
+                conn.set(flag::READABLE);
+            }
+            if conn.phase == Phase::Connecting {
+                // bytes may come with the connect: this edge is not repeated, so it was noted above
+                if event.writable || event.read_closed {
+                    crate::connect::progress(&mut self.svc, id);
+                }
+                continue;
+            }
+            if event.readable {
+                self.svc.queue_read(id);
+            }
+            if event.writable {
+                self.became_writable(id);
+            }
+        }
+        self.svc.ready = ready;
+    }
+
+    fn became_writable(&mut self, id: WsiId) {
+        let Some(conn) = self.svc.conn_mut(id) else { return };
+        conn.set(flag::WRITABLE);
+        if conn.out.is_backlog() {
+            self.svc.flush(id);
+        }
+        let Some(conn) = self.svc.conn(id) else { return };
+        // only the end of the flush goes on with the farewell: later edges, which a peer can cause
+        // at will, must not start its time anew
+        let flushing = matches!(conn.phase, Phase::Farewell(_)) && conn.why == Pending::FlushStoredSendBeforeClose;
+        if flushing && conn.out.is_empty() {
+            crate::close::continue_farewell(&mut self.svc, id);
+        } else {
+            self.svc.queue_write(id);
+        }
+    }
+
+    /// Another thread woke us.
+    fn cancelled(&mut self) {
+        if self.svc.cancelled.swap(false, std::sync::atomic::Ordering::AcqRel) {
+            for binding in 0..self.users.len() {
+                let binding = crate::BindingId(binding as u32);
+                let _ = dispatch::vhost_callback(&mut self.svc, &mut self.users, binding, VhostReason::EventWaitCancelled);
+            }
+        }
+    }
+
+    fn run_deferred(&mut self) {
+        for _ in 0..self.svc.deferred.len() {
+            let Some(deferred) = self.svc.deferred.pop_front() else { return };
+            let Self { svc, users, .. } = self;
+            match deferred {
+                Deferred::Connected(id) => crate::connect::connected(svc, users, id),
+                Deferred::Connect(id) => crate::connect::begin(svc, id),
+                Deferred::Failed(id, why) => crate::connect::failed(svc, users, id, &why),
+                Deferred::Kick(id) => {
+                    if let Some(conn) = svc.conn_mut(id) {
+                        conn.clear(flag::KICKED);
+                        if conn.is_deliverable() {
+                            run(svc, users, id, |rx, cx| rx.kicked(cx));
+                        }
+                    }
+                }
+                Deferred::Vhost(binding, reason) => {
+                    let _ = dispatch::vhost_callback(svc, users, binding, reason);
+                }
+                Deferred::AllProtocol(binding, key) => {
+                    let members = svc.bindings.get(binding.0 as usize).map(|b| b.members.clone()).unwrap_or_default();
+                    for id in members {
+                        if self.svc.conn(id).is_some_and(Conn::is_deliverable) {
+                            let result = callback(&mut self.svc, &mut self.users, id, Reason::User(key));
+                            self.close_on_err(id, result);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn writeable(&mut self, id: WsiId) {
+        let Some(conn) = self.svc.conn_mut(id) else { return };
+        conn.clear(flag::QUEUED_WRITE);
+        // a backlog that came up meanwhile is sent first; became_writable queues this again
+        if !(conn.is_deliverable() && conn.can_write()) {
+            return;
+        }
+        // writes to such a descriptor don't pass here: whether it is full must be asked
+        if let Some(Io::Fd(fd)) = &conn.io
+            && !conn.has(flag::ALWAYS_READY)
+            && !crate::sys::is_writable(fd.as_fd())
+        {
+            conn.clear(flag::WRITABLE);
+            return;
+        }
+        if conn.has(flag::KICK_WHEN_WRITABLE) {
+            conn.clear(flag::KICK_WHEN_WRITABLE);
+            run(&mut self.svc, &mut self.users, id, |rx, cx| rx.kicked(cx));
+            // what the kick did may have filled the socket, or ended the connection
+            let Some(conn) = self.svc.conn_mut(id) else { return };
+            if !(conn.has(flag::WANTS_WRITE) && conn.is_deliverable() && conn.can_write()) {
+                return;
+            }
+        }
+        let Some(conn) = self.svc.conn_mut(id) else { return };
+        conn.clear(flag::WANTS_WRITE);
+        run(&mut self.svc, &mut self.users, id, |rx, cx| rx.writeable(cx));
+        if self.svc.has_many_touched() {
+            self.svc.flush_touched();
+        }
+    }
+
+    /// Gives a connection what waits for it: its stash, then what the kernel has.
+    fn read(&mut self, id: WsiId) {
+        if let Some(conn) = self.svc.conn_mut(id) {
+            conn.clear(flag::QUEUED_READ);
+        }
+        for _ in 0..READ_BUDGET {
+            let Some(conn) = self.svc.conn(id) else { return };
+            if !conn.takes_rx() {
+                return;
+            }
+            if conn.has(flag::READS_ITSELF) {
+                return self.readable_itself(id);
+            }
+            let stashed = conn.stash.as_ref().map_or(0, |s| s.bytes().len());
+            let readable = conn.has(flag::READABLE);
+            if stashed > 0 && (!readable || stashed >= self.svc.rx_buf.len() / 2) {
+                if !self.run_stash(id) && stashed >= self.svc.rx_buf.len() / 2 {
+                    crate::lwsl_warn!("{id}: the role leaves {stashed} bytes unparsed; closing");
+                    return self.svc.close_later(id, Close::ABORT);
+                }
+                if !readable {
+                    return;
+                }
+                continue;
+            }
+            if !readable || !self.read_once(id) {
+                return;
+            }
+        }
+        self.svc.queue_read(id);
+    }
+
+    /// Runs the receive half over the stash alone. Whether it took or changed anything.
+    fn run_stash(&mut self, id: WsiId) -> bool {
+        let Some(mut stash) = self.svc.conn_mut(id).and_then(|c| c.stash.take()) else { return false };
+        let before = stash.bytes().len();
+        let at = stash.at;
+        let left = dispatch::run_rx(&mut self.svc, &mut self.users, id, stash.buf.get_mut(at..).unwrap_or_default());
+        // what is left stays where it is: a reader that pauses often doesn't make it be copied
+        stash.at = stash.buf.len() - left;
+        if left > 0
+            && let Some(conn) = self.svc.conn_mut(id)
+        {
+            conn.stash = Some(stash);
+        }
+        left != before || !self.svc.conn(id).is_some_and(Conn::takes_rx)
+    }
+
+    /// One receive call and what comes of it. `false` when there is nothing more to read now.
+    fn read_once(&mut self, id: WsiId) -> bool {
+        let mut buf = std::mem::take(&mut self.svc.rx_buf);
+        let more = self.read_into(id, &mut buf);
+        self.svc.rx_buf = buf;
+        more
+    }
+
+    fn read_into(&mut self, id: WsiId, buf: &mut [u8]) -> bool {
+        let svc = &mut self.svc;
+        let Some(conn) = svc.slots.get_mut(id) else { return false };
+        let mut start = 0;
+        if let Some(stash) = &conn.stash
+            && let Some(front) = buf.get_mut(..stash.bytes().len())
+        {
+            front.copy_from_slice(stash.bytes());
+            start = front.len();
+        }
+        let Some(io) = conn.io.as_mut() else { return false };
+        let room = buf.get_mut(start..).unwrap_or_default();
+        let space = room.len();
+        match io.read(&mut svc.net, room) {
+            Ok(0) => {
+                if start > 0 {
+                    // bytes that were left while rx was held come before the end
+                    self.run_stash(id);
+                }
+                // held again: READABLE stays, and the end is read again once rx is let go
+                if self.svc.conn(id).is_some_and(Conn::takes_rx) {
+                    self.end_of_input(id);
+                }
+                false
+            }
+            Ok(n) => {
+                // a short read has drained the socket, unless the end comes right behind
+                if n < space && !conn.has(flag::READ_CLOSED) {
+                    conn.clear(flag::READABLE);
+                }
+                conn.stash = None;
+                if conn.phase == Phase::Farewell(Farewell::Linger) {
+                    return true;
+                }
+                crate::validity::confirmed(svc, id);
+                let end = start + n;
+                let left = dispatch::run_rx(svc, &mut self.users, id, buf.get_mut(..end).unwrap_or_default());
+                keep_rest(svc, id, buf.get(end - left..end).unwrap_or_default());
+                true
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                conn.clear(flag::READABLE | flag::READ_CLOSED);
+                if start > 0 {
+                    self.run_stash(id);
+                }
+                false
+            }
+            Err(e) => {
+                conn.clear(flag::READABLE);
+                crate::lwsl_info!("{id}: read failed: {e}");
+                if conn.client.is_some() {
+                    svc.deferred.push_back(Deferred::Failed(id, format!("read failed: {e}")));
+                } else {
+                    svc.close_later(id, Close::ABORT);
+                }
+                false
+            }
+        }
+    }
+
+    fn end_of_input(&mut self, id: WsiId) {
+        let Some(conn) = self.svc.conn_mut(id) else { return };
+        conn.clear(flag::READABLE);
+        if conn.has(flag::EOF_SEEN) {
+            return;
+        }
+        conn.set(flag::EOF_SEEN);
+        match conn.phase {
+            // a peer that only ended its sending side still gets what is on its way
+            Phase::Farewell(_) if !conn.out.is_empty() => {}
+            Phase::Farewell(_) => self.svc.close_later(id, Close::ABORT),
+            _ => run(&mut self.svc, &mut self.users, id, |rx, cx| rx.eof(cx)),
+        }
+    }
+
+    /// The role reads its descriptor itself; it is told again for as long as there is something.
+    fn readable_itself(&mut self, id: WsiId) {
+        let Some(conn) = self.svc.conn_mut(id) else { return };
+        conn.clear(flag::READABLE);
+        run(&mut self.svc, &mut self.users, id, |rx, cx| rx.readable(cx));
+        let Some(conn) = self.svc.conn_mut(id) else { return };
+        let still = conn.has(flag::ALWAYS_READY | flag::READABLE)
+            || matches!(&conn.io, Some(Io::Fd(fd)) if crate::sys::is_readable(fd.as_fd()));
+        if still {
+            conn.set(flag::READABLE);
+            self.svc.queue_read(id);
+        }
+    }
+}
+
+/// Keeps bytes that the receive half didn't take, before those that come later.
+fn keep_rest(svc: &mut Service, id: WsiId, rest: &[u8]) {
+    if !rest.is_empty()
+        && let Some(conn) = svc.conn_mut(id)
+    {
+        conn.stash = Some(Box::new(Stash { buf: rest.to_vec(), at: 0 }));
+    }
+}

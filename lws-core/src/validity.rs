@@ -1,0 +1,59 @@
+//! Connection validity: proof, from time to time, that the peer is still there
+//! (C: `secs_since_valid_ping`, `secs_since_valid_hangup`).
+//!
+//! ```text
+//!   confirmed --ping secs--> probe sent --hangup - ping secs--> closed
+//!       ^                        |
+//!       '--- anything received --'
+//! ```
+//!
+//! Anything that arrives is proof, so a busy connection is never probed; postponing the timer is
+//! one store. Roles send the probe ([`RoleRx::keepalive`](crate::RoleRx::keepalive)).
+
+use crate::conn::flag;
+use crate::dispatch::Cx;
+use crate::protocol::Users;
+use crate::service::Service;
+use crate::{Close, WsiId};
+use std::time::Duration;
+
+/// The connection has proved to be alive: its timer starts anew.
+pub(crate) fn confirmed(svc: &mut Service, id: WsiId) {
+    let Some(conn) = svc.conn_mut(id) else { return };
+    conn.clear(flag::PROBED);
+    if conn.validity.is_some() {
+        watch(svc, id);
+    }
+}
+
+/// The connection is established by a role that can probe: watch it from now on.
+pub(crate) fn watch(svc: &mut Service, id: WsiId) {
+    let Some((ping, hangup)) = svc.policy_of(id).validity() else { return };
+    let at = svc.now_us + micros(ping.unwrap_or(hangup));
+    svc.set_validity_timer(id, Some(at));
+}
+
+fn micros(time: Duration) -> u64 {
+    time.as_secs() * 1_000_000
+}
+
+/// The validity timer of `id` is due.
+pub(crate) fn passed(svc: &mut Service, users: &mut Users, id: WsiId) {
+    let validity = svc.policy_of(id).validity();
+    let Some(conn) = svc.conn_mut(id) else { return };
+    conn.validity = None;
+    let (true, Some((ping, hangup))) = (conn.is_deliverable(), validity) else { return };
+    let Some(ping) = ping.filter(|_| !conn.has(flag::PROBED)) else {
+        crate::lwsl_notice!("{id}: validity timeout after {} s", hangup.as_secs());
+        return svc.close_later(id, Close::ABORT);
+    };
+    let Some(mut rx) = conn.rx.take() else { return };
+    let probed = rx.keepalive(&mut Cx { svc, users, id });
+    let at = svc.now_us + micros(hangup - ping);
+    let Some(conn) = svc.conn_mut(id) else { return };
+    conn.rx = Some(rx);
+    if probed {
+        conn.set(flag::PROBED);
+        svc.set_validity_timer(id, Some(at));
+    }
+}

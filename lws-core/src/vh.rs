@@ -1,0 +1,193 @@
+//! `Vh`: one protocol on one vhost as user code sees it, for the length of one callback
+//! (C: `struct lws_vhost *` with a protocol). One method per C function, C's names without `lws_`.
+
+use crate::connect::{self, ConnectInfo};
+use crate::service::{Deferred, Due, Service};
+use crate::time::timers::TimerId;
+use crate::wsi::{Wsi, micros};
+use crate::{Adopt, BindingId, CancelService, RetryPolicy, VhostId, WsiId};
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A vhost and protocol, in a callback. Can't be stored.
+pub struct Vh<'a> {
+    svc: &'a mut Service,
+    me: BindingId,
+}
+
+/// Why a descriptor wasn't adopted. It has been closed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// The context is full, or no role takes this kind.
+    Refused(&'static str),
+    /// The vhost has no protocol of this name.
+    NoProtocol(String),
+    /// The kernel refused.
+    Io(std::io::Error),
+}
+
+impl fmt::Display for AdoptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(why) => write!(f, "descriptor not adopted: {why}"),
+            Self::NoProtocol(name) => write!(f, "descriptor not adopted: no protocol \"{name}\" on the vhost"),
+            Self::Io(e) => write!(f, "descriptor not adopted: {e}"),
+        }
+    }
+}
+
+impl std::error::Error for AdoptError {}
+
+impl<'a> Vh<'a> {
+    pub(crate) fn new(svc: &'a mut Service, me: BindingId) -> Self {
+        Self { svc, me }
+    }
+
+    /// A connection, by handle; `None` once it has gone.
+    pub fn wsi(&mut self, id: WsiId) -> Option<Wsi<'_>> {
+        self.svc.conn(id)?;
+        Some(Wsi::new(self.svc, id))
+    }
+
+    /// The vhost.
+    pub fn vhost_id(&self) -> Option<VhostId> {
+        self.svc.bindings.get(self.me.0 as usize).map(|b| b.vhost)
+    }
+
+    fn info(&self) -> Option<&crate::vhost::VhostInfo> {
+        self.svc.vhosts.get(self.vhost_id()?.0 as usize)
+    }
+
+    /// The vhost's name (C: `lws_get_vhost_name`).
+    pub fn vhost_name(&self) -> Rc<str> {
+        self.info().map_or_else(|| Rc::from(""), |v| Rc::clone(&v.name))
+    }
+
+    /// The TCP port it listens on, as the system chose it when 0 was asked for
+    /// (C: `lws_get_vhost_listen_port`).
+    pub fn listen_port(&self) -> Option<u16> {
+        self.svc.listen_port(self.vhost_id()?)
+    }
+
+    /// A role's settings of this vhost.
+    pub fn settings<T: 'static>(&self) -> Option<Rc<T>> {
+        self.info()?.settings.get()
+    }
+
+    /// Begins a client connection (C: `lws_client_connect_via_info`). The handle is good at once;
+    /// whatever comes of it, failure included, arrives as callbacks after this one has returned.
+    pub fn client_connect(&mut self, info: ConnectInfo) -> WsiId {
+        connect::client_connect(self.svc, self.me, info)
+    }
+
+    /// Adopts a descriptor: a connected stream socket, or with [`Adopt::RawFile`] any pollable
+    /// descriptor, for the protocol named or this one (C: `lws_adopt_descriptor_vhost`). It is made
+    /// non-blocking. The adopt reason comes later.
+    ///
+    /// # Errors
+    /// See [`AdoptError`]; the descriptor has been closed.
+    pub fn adopt_descriptor(&mut self, fd: OwnedFd, kind: Adopt, protocol: Option<&str>) -> Result<WsiId, AdoptError> {
+        let vhost = self.vhost_id().ok_or(AdoptError::Refused("the vhost has gone"))?;
+        let binding = match protocol {
+            Some(name) => self.svc.binding_named(vhost, name).ok_or_else(|| AdoptError::NoProtocol(name.to_owned()))?,
+            None => self.me,
+        };
+        crate::adopt::descriptor(self.svc, vhost, binding, fd, kind)
+    }
+
+    /// Asks for a WRITEABLE on every connection of this protocol on this vhost.
+    pub fn callback_on_writable_all_protocol(&mut self) {
+        let members = self.svc.bindings.get(self.me.0 as usize).map_or(0, |b| b.members.len());
+        for at in 0..members {
+            if let Some(&id) = self.svc.bindings.get(self.me.0 as usize).and_then(|b| b.members.get(at)) {
+                self.svc.want_write(id);
+            }
+        }
+    }
+
+    /// Gives [`Reason::User`](crate::Reason::User) with this key to every connection of this
+    /// protocol on this vhost, after this callback (C: `lws_callback_all_protocol_vhost`).
+    pub fn callback_all_protocol(&mut self, key: u32) {
+        self.svc.deferred.push_back(Deferred::AllProtocol(self.me, key));
+    }
+
+    /// Gives [`VhostReason::User`](crate::VhostReason::User) with this key to another protocol of
+    /// this vhost, after this callback. `false` when there is none of that name.
+    pub fn callback_vhost_protocol(&mut self, protocol: &str, key: u32) -> bool {
+        let Some(binding) = self.vhost_id().and_then(|v| self.svc.binding_named(v, protocol)) else { return false };
+        self.svc.deferred.push_back(Deferred::Vhost(binding, crate::VhostReason::User(key)));
+        true
+    }
+
+    /// How many connections are bound to this protocol on this vhost.
+    pub fn connections(&self) -> usize {
+        self.svc.bindings.get(self.me.0 as usize).map_or(0, |b| b.members.len())
+    }
+
+    /// Handles of the connections bound to this protocol on this vhost, in no order.
+    pub fn members(&self) -> &[WsiId] {
+        self.svc.bindings.get(self.me.0 as usize).map(|b| b.members.as_slice()).unwrap_or_default()
+    }
+
+    /// After this time, gives [`VhostReason::User`](crate::VhostReason::User) with this key to
+    /// this protocol, once (C: `lws_sul_schedule`, `lws_timed_callback_vh_protocol_us`).
+    pub fn sul_schedule(&mut self, key: u32, after: Duration) -> TimerId {
+        let at = self.svc.now_us.saturating_add(micros(after));
+        self.svc.timers.schedule(at, Due::Binding(self.me, key))
+    }
+
+    /// Moves a timer that is still to come; `false` when it isn't.
+    pub fn sul_reschedule(&mut self, timer: TimerId, after: Duration) -> bool {
+        let at = self.svc.now_us.saturating_add(micros(after));
+        self.svc.timers.reschedule(timer, at)
+    }
+
+    /// Takes a timer back; `false` when it has fired or was taken back already.
+    pub fn sul_cancel(&mut self, timer: TimerId) -> bool {
+        self.svc.timers.cancel(timer).is_some()
+    }
+
+    /// Schedules the next try by the vhost's backoff table (C: `lws_retry_sul_schedule`), counting
+    /// it in `try_count`. `None`, and nothing scheduled, when the tries that a failure may be
+    /// concealed for are used up.
+    pub fn retry_sul_schedule(&mut self, key: u32, try_count: &mut u16) -> Option<TimerId> {
+        let policy = self.info().and_then(|v| v.policy).unwrap_or(self.svc.policy);
+        self.retry_sul_schedule_by(&policy, key, try_count)
+    }
+
+    /// As [`retry_sul_schedule`](Self::retry_sul_schedule) with a policy of one's own.
+    pub fn retry_sul_schedule_by(&mut self, policy: &RetryPolicy, key: u32, try_count: &mut u16) -> Option<TimerId> {
+        let mut random = [0; 2];
+        self.svc.random(&mut random);
+        let (ms, conceal) = policy.delay_ms(try_count, u16::from_ne_bytes(random));
+        conceal.then(|| self.sul_schedule(key, Duration::from_millis(ms.into())))
+    }
+
+    /// Monotonic microseconds at the start of this turn (C: `lws_now_usecs`).
+    pub fn now_us(&self) -> u64 {
+        self.svc.now_us
+    }
+
+    /// Seconds since 1970 by the context's clock (C: `lws_now_secs`).
+    pub fn wall_secs(&self) -> u64 {
+        self.svc.clock.wall_us() / 1_000_000
+    }
+
+    /// The thing that other threads wake the loop with.
+    pub fn cancel_service(&self) -> CancelService {
+        self.svc.cancel_service()
+    }
+
+    /// Ends [`Context::run`](crate::Context::run) in good order, after this callback.
+    pub fn stop(&mut self) {
+        self.svc.stop = true;
+    }
+
+    /// Fills `buf` with random bytes nobody can predict (C: `lws_get_random`).
+    pub fn random(&mut self, buf: &mut [u8]) {
+        self.svc.random(buf);
+    }
+}

@@ -1,0 +1,236 @@
+//! `Wsi`: a connection as user code sees it, for the length of one callback
+//! (C: `struct lws *` and the functions that take one). One method per C function, C's names
+//! without `lws_`.
+
+use crate::conn::flag;
+use crate::service::Service;
+use crate::vh::Vh;
+use crate::{BindingId, CancelService, Close, Fields, Head, Pending, RetryPolicy, Write, WriteError, WsiId};
+use std::any::Any;
+use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A connection, in a callback. Can't be stored: keep its [`WsiId`].
+pub struct Wsi<'a> {
+    svc: &'a mut Service,
+    id: WsiId,
+}
+
+impl<'a> Wsi<'a> {
+    pub(crate) fn new(svc: &'a mut Service, id: WsiId) -> Self {
+        Self { svc, id }
+    }
+
+    /// The handle to keep.
+    pub fn id(&self) -> WsiId {
+        self.id
+    }
+
+    fn binding(&self) -> BindingId {
+        self.svc.conn(self.id).map_or(BindingId(u32::MAX), |c| c.binding)
+    }
+
+    /// Another connection, by handle; `None` once it has gone.
+    pub fn other(&mut self, id: WsiId) -> Option<Wsi<'_>> {
+        self.svc.conn(id)?;
+        Some(Wsi { svc: self.svc, id })
+    }
+
+    /// The vhost and protocol this connection is bound to.
+    pub fn vhost(&mut self) -> Vh<'_> {
+        let binding = self.binding();
+        Vh::new(self.svc, binding)
+    }
+
+    // --- output ----------------------------------------------------------------------------------
+
+    /// Sends `data`, framed as `how` says (C: `lws_write`). Takes all of it: what the kernel
+    /// doesn't take now is sent before the next WRITEABLE.
+    ///
+    /// # Errors
+    /// [`WriteError::Backlogged`] while an earlier write is still on its way, and whatever the
+    /// role refuses. Nothing was taken then.
+    pub fn write(&mut self, data: &[u8], how: Write) -> Result<usize, WriteError> {
+        self.svc.write(self.id, data, how)
+    }
+
+    /// Sends the head of an http message; the http face has easier ways.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_head(&mut self, head: &Head<'_>) -> Result<(), WriteError> {
+        if !self.svc.conn(self.id).is_some_and(crate::conn::Conn::is_deliverable) {
+            return Err(WriteError::Gone);
+        }
+        self.svc.with_tx(self.id, |tx, cx| tx.write_head(cx, head)).ok_or(WriteError::Gone)?
+    }
+
+    /// Asks for one WRITEABLE callback, when there is room to write (C: `lws_callback_on_writable`).
+    /// Asking twice before it comes is asking once. Costs no system call.
+    pub fn callback_on_writable(&mut self) {
+        self.svc.want_write(self.id);
+    }
+
+    /// Asks for a WRITEABLE on every connection of this protocol on this vhost
+    /// (C: `lws_callback_on_writable_all_protocol_vhost`).
+    pub fn callback_on_writable_all_protocol(&mut self) {
+        self.vhost().callback_on_writable_all_protocol();
+    }
+
+    /// Whether a write would be refused now, or much already waits (C: `lws_send_pipe_choked`).
+    pub fn send_pipe_choked(&self) -> bool {
+        self.svc.conn(self.id).is_none_or(|c| !c.can_write() || c.out.pending().len() > crate::tx::CORK_LIMIT)
+    }
+
+    /// Whether output waits for the kernel (C: `lws_partial_buffered`).
+    pub fn partial_buffered(&self) -> bool {
+        self.svc.conn(self.id).is_some_and(|c| c.out.is_backlog())
+    }
+
+    /// Bytes of output that wait for the end of the turn or for the kernel.
+    pub fn buffered(&self) -> usize {
+        self.svc.conn(self.id).map_or(0, |c| c.out.pending().len())
+    }
+
+    // --- input -----------------------------------------------------------------------------------
+
+    /// Holds (`false`) or lets go (`true`) what is received (C: `lws_rx_flow_control`). Takes effect
+    /// at once: nothing more is delivered after the running callback, and the peer is held up.
+    pub fn rx_flow_control(&mut self, enable: bool) {
+        self.svc.hold_rx(self.id, flag::PAUSED, !enable);
+    }
+
+    // --- closing ---------------------------------------------------------------------------------
+
+    /// Closes the connection after the running callback: pending output first, then on ws a CLOSE
+    /// frame with this code. Works on any connection from anywhere.
+    pub fn close(&mut self, close: Close) {
+        self.svc.close_later(self.id, close);
+    }
+
+    /// Sets the text that goes with the ws close code, at most 123 bytes of it (C:
+    /// `lws_close_reason`, whose code is the one in [`Close`]).
+    pub fn close_reason(&mut self, text: &str) {
+        if let Some(conn) = self.svc.conn_mut(self.id) {
+            conn.close_text = Some(text.into());
+        }
+    }
+
+    /// Whether the connection is up and nobody has asked to close it.
+    pub fn is_open(&self) -> bool {
+        self.svc.conn(self.id).is_some_and(crate::conn::Conn::is_deliverable)
+    }
+
+    // --- time ------------------------------------------------------------------------------------
+
+    /// Closes the connection, hard, unless this is called again within `after`; `None` removes the
+    /// timeout (C: `lws_set_timeout_us`). A connection has one timeout, which its role uses too.
+    pub fn set_timeout(&mut self, why: Pending, after: Option<Duration>) {
+        self.svc.set_timeout(self.id, why, after.map(micros));
+    }
+
+    /// One TIMER callback after this time; `None` takes it back (C: `lws_set_timer_usecs`).
+    pub fn set_timer(&mut self, after: Option<Duration>) {
+        self.svc.set_user_timer(self.id, after.map(micros));
+    }
+
+    /// Monotonic microseconds at the start of this turn (C: `lws_now_usecs`).
+    pub fn now_us(&self) -> u64 {
+        self.svc.now_us
+    }
+
+    /// The peer has proved to be alive: starts the validity time anew (C: `lws_validity_confirmed`).
+    /// Anything received does that by itself.
+    pub fn validity_confirmed(&mut self) {
+        crate::validity::confirmed(self.svc, self.id);
+    }
+
+    /// The backoff and validity policy in force.
+    pub fn retry_policy(&self) -> RetryPolicy {
+        self.svc.policy_of(self.id)
+    }
+
+    // --- who it is -------------------------------------------------------------------------------
+
+    /// The name of the protocol it is bound to (C: `lws_get_protocol`).
+    pub fn protocol_name(&self) -> Rc<str> {
+        self.svc.bindings.get(self.binding().0 as usize).map_or_else(|| Rc::from(""), |b| Rc::clone(&b.name))
+    }
+
+    /// The peer's address; `None` unless TCP (C: `lws_get_peer_simple` gives it as text).
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.svc.conn(self.id)?.io.as_ref()?.peer_addr()
+    }
+
+    /// Our end's address; `None` unless TCP.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.svc.conn(self.id)?.io.as_ref()?.local_addr()
+    }
+
+    /// The descriptor (C: `lws_get_socket_fd`); raw files are read and written through it.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.svc.conn(self.id)?.io.as_ref()?.fd()
+    }
+
+    /// The number user code gave this connection (C: `lws_get_opaque_user_data`). Default 0.
+    pub fn opaque_user_data(&self) -> u64 {
+        self.svc.conn(self.id).map_or(0, |c| c.opaque)
+    }
+
+    /// Gives this connection a number (C: `lws_set_opaque_user_data`).
+    pub fn set_opaque_user_data(&mut self, data: u64) {
+        if let Some(conn) = self.svc.conn_mut(self.id) {
+            conn.opaque = data;
+        }
+    }
+
+    /// The thing that other threads wake the loop with.
+    pub fn cancel_service(&self) -> CancelService {
+        self.svc.cancel_service()
+    }
+
+    // --- for roles -------------------------------------------------------------------------------
+
+    /// What the role shares with user code, if it is a `T`. Roles wrap this in methods of their own.
+    pub fn role_data<T: Any>(&mut self) -> Option<&mut T> {
+        self.svc.conn_mut(self.id)?.role_data.as_mut()?.downcast_mut()
+    }
+
+    /// As [`role_data`](Self::role_data), read-only.
+    pub fn role_data_ref<T: Any>(&self) -> Option<&T> {
+        self.svc.conn(self.id)?.role_data.as_ref()?.downcast_ref()
+    }
+
+    /// Has the role look, after the running callback, at what was left for it in its data.
+    pub fn kick_role(&mut self) {
+        self.svc.kick(self.id);
+    }
+
+    /// A role's settings of the connection's vhost.
+    pub fn settings<T: 'static>(&self) -> Option<Rc<T>> {
+        self.svc.vhosts.get(self.svc.conn(self.id)?.vhost.0 as usize)?.settings.get()
+    }
+
+    /// An empty field list, kept by the service between uses; give it back with
+    /// [`return_fields`](Self::return_fields).
+    pub fn take_fields(&mut self) -> Fields {
+        std::mem::take(&mut self.svc.fields)
+    }
+
+    /// Gives back a field list.
+    pub fn return_fields(&mut self, mut fields: Fields) {
+        fields.clear();
+        self.svc.fields = fields;
+    }
+
+    /// Seconds since 1970 by the context's clock.
+    pub fn wall_secs(&self) -> u64 {
+        self.svc.clock.wall_us() / 1_000_000
+    }
+}
+
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

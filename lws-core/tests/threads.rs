@@ -1,0 +1,182 @@
+//! Other threads and other event loops: waking the loop, and being driven by a descriptor.
+
+mod common;
+
+use common::{Log, User, calm, client, create, pattern, real, settle};
+use lws_core::{CancelService, Reason, Vhost, VhostReason, Write};
+use std::cell::Cell;
+use std::io::{Read, Write as _};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_cancel_from_another_thread_ends_the_sleep_and_reaches_every_protocol() {
+    let (a, b) = (Log::default(), Log::default());
+    let (mut cx, _) = create(real(), client(User::new(&a)).protocol_named("b", User::new(&b)));
+    cx.create_vhost(Vhost::new("second").protocol(User::new(&b))).unwrap();
+    let cancel: CancelService = cx.cancel_service();
+    let (asleep, wakes) = mpsc::channel::<()>();
+    let thread = std::thread::spawn(move || {
+        wakes.recv().unwrap();
+        cancel.cancel();
+    });
+    asleep.send(()).unwrap();
+    cx.service(None).unwrap();
+    thread.join().unwrap();
+    assert_eq!((a.count("EventWaitCancelled"), b.count("EventWaitCancelled")), (1, 2));
+}
+
+#[test]
+fn an_idle_context_sleeps_until_it_is_woken_and_takes_one_turn() {
+    let (mut cx, _) = create(real(), Vhost::new("v").port(0).iface("127.0.0.1").accept_role("bytes"));
+    settle(&mut cx);
+    let cancel = cx.cancel_service();
+    let start = Instant::now();
+    let thread = std::thread::spawn(move || {
+        while start.elapsed() < Duration::from_millis(150) {
+            std::thread::park_timeout(Duration::from_millis(150) - start.elapsed());
+        }
+        cancel.cancel();
+    });
+    // a turn that came back by itself would be here before its time
+    cx.service(None).unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(150));
+    thread.join().unwrap();
+}
+
+#[test]
+fn cancels_before_the_loop_wakes_are_one_and_none_is_lost() {
+    let log = Log::default();
+    let (mut cx, _) = create(real(), client(User::new(&log)));
+    for _ in 0..1000 {
+        cx.cancel_service().cancel();
+    }
+    settle(&mut cx);
+    assert_eq!(log.count("EventWaitCancelled"), 1);
+    let (cancel, (send, receive)) = (cx.cancel_service(), mpsc::channel());
+    let thread = std::thread::spawn(move || {
+        for n in 0..20_000_u32 {
+            send.send(n).unwrap();
+            cancel.cancel();
+        }
+    });
+    // each piece of work is found after some wakeup, however the two threads race
+    let mut next = 0;
+    while next < 20_000 {
+        cx.service(None).unwrap();
+        while let Ok(n) = receive.try_recv() {
+            assert_eq!(n, next);
+            next += 1;
+        }
+    }
+    thread.join().unwrap();
+    assert!(log.count("EventWaitCancelled") <= 20_001);
+}
+
+#[test]
+fn a_cancel_for_a_context_that_has_gone_is_harmless() {
+    let (cx, _) = create(real(), Vhost::new("v"));
+    let cancel = cx.cancel_service();
+    drop(cx);
+    cancel.clone().cancel();
+    cancel.cancel();
+}
+
+#[test]
+fn a_simulated_context_hears_of_cancels_too() {
+    let log = Log::default();
+    let (mut cx, _) = create(calm(), client(User::new(&log)));
+    cx.cancel_service().cancel();
+    settle(&mut cx);
+    assert_eq!(log.count("EventWaitCancelled"), 1);
+}
+
+#[test]
+fn a_foreign_loop_serves_connections_and_timers_by_descriptor_and_next_timeout() {
+    const LEN: usize = 2 << 20;
+    let log = Log::default();
+    let user = User::new(&log).on(|wsi, reason, session| {
+        match reason {
+            Reason::RawRx(data) => {
+                session.rx.extend_from_slice(data);
+                wsi.callback_on_writable();
+            }
+            Reason::RawWriteable => {
+                let data = std::mem::take(&mut session.rx);
+                wsi.write(&data, Write::Raw)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    let (mut cx, vhost) = create(real(), Vhost::new("v").port(0).iface("127.0.0.1").accept_role("bytes").protocol(user));
+    let port = cx.vh(vhost, "user").unwrap().listen_port().unwrap();
+    let fired = Rc::new(Cell::new(0));
+    let at = Rc::clone(&fired);
+    cx.sul_schedule(Duration::from_micros(3_500), move |_| at.set(at.get() + 1));
+
+    let cancel = cx.cancel_service();
+    let client = std::thread::spawn(move || {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let mut sender = stream.try_clone().unwrap();
+        let writes = std::thread::spawn(move || sender.write_all(&pattern(LEN)));
+        let mut got = vec![0; LEN];
+        stream.read_exact(&mut got).unwrap();
+        writes.join().unwrap().unwrap();
+        drop(stream);
+        cancel.cancel();
+        got
+    });
+
+    // the other loop: a poll of its own in which the context's descriptor is one of many
+    let mut poll = mio::Poll::new().unwrap();
+    let mut events = mio::Events::with_capacity(4);
+    let fd = cx.as_fd().as_raw_fd();
+    poll.registry().register(&mut mio::unix::SourceFd(&fd), mio::Token(1), mio::Interest::READABLE).unwrap();
+    let start = Instant::now();
+    while log.count("RawClose") == 0 || fired.get() == 0 || log.count("EventWaitCancelled") == 0 {
+        let timeout = cx.next_timeout().unwrap_or(Duration::from_secs(20));
+        poll.poll(&mut events, Some(timeout)).unwrap();
+        cx.service(Some(Duration::ZERO)).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", log.all().len());
+    }
+    assert!(client.join().unwrap() == pattern(LEN));
+    assert_eq!(fired.get(), 1);
+    assert_eq!(cx.next_timeout(), None);
+}
+
+#[test]
+fn one_context_a_thread_share_a_port() {
+    // SMP is contexts that know nothing of each other
+    let spec = |port| Vhost::new("v").port(port).iface("127.0.0.1").reuse_port(true).accept_role("bytes");
+    let log = Log::default();
+    let (mut first, id) = create(real(), spec(0).protocol(User::new(&log)));
+    let port = first.vh(id, "user").unwrap().listen_port().unwrap();
+    let (ready, is_ready) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let log = Log::default();
+        let user = User::new(&log).on_vhost(|vh, reason| {
+            if matches!(reason, VhostReason::EventWaitCancelled) {
+                vh.stop();
+            }
+            Ok(())
+        });
+        let (mut cx, _) = create(real(), spec(port).protocol(user));
+        ready.send(cx.cancel_service()).unwrap();
+        while !cx.is_stopping() {
+            cx.service(None).unwrap();
+        }
+        log.count("RawAdopt")
+    });
+    let other = is_ready.recv().unwrap();
+    let clients: Vec<_> = (0..64).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    settle(&mut first);
+    other.cancel();
+    let theirs = thread.join().unwrap();
+    settle(&mut first);
+    let ours = log.count("RawAdopt");
+    assert!(ours > 0 && ours < clients.len() && theirs <= clients.len() - ours, "{ours} and {theirs}");
+}
