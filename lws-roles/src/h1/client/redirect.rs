@@ -1,0 +1,166 @@
+//! Where a redirect leads (RFC 9110 section 15.4): pure functions from a request and a `Location`
+//! to the next request. Called by `rx`; connects nothing.
+
+use super::request::host_of;
+use crate::http::method::Method;
+use crate::http::url::{self, Scheme, Url};
+use lws_core::ConnectInfo;
+use std::fmt;
+
+/// Why a redirect isn't followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum RedirectError {
+    /// `max_redirects` were followed already.
+    TooMany,
+    /// The response has no `Location`.
+    NoLocation,
+    /// `Location` is not a URL that can be connected to.
+    Url,
+    /// From TLS to plain text.
+    Downgrade,
+    /// To TLS, which this role has none of.
+    Tls,
+    /// To a scheme other than http.
+    Scheme,
+    /// The method keeps its body, and part of that has been sent.
+    Body,
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooMany => "HS: too many redirects",
+            Self::NoLocation => "HS: Redirect code but no Location",
+            Self::Url => "HS: URI did not parse",
+            Self::Downgrade => "HS: Redirect attempted SSL downgrade",
+            Self::Tls => "HS: Redirect failed: the https target needs TLS, which this connection does not have",
+            Self::Scheme => "HS: Redirect failed: the target is not http",
+            Self::Body => "HS: Redirect failed: the request body was sent and can't be sent again",
+        })
+    }
+}
+
+impl std::error::Error for RedirectError {}
+
+/// Whether a client follows responses with this status.
+pub(super) const fn is_redirect(status: u16) -> bool {
+    matches!(status, 301 | 302 | 303 | 307 | 308)
+}
+
+/// The method to go on with.
+//= rfc9110#15.4 POST becomes GET after 301 and 302, anything but HEAD after 303, nothing after 307 and 308
+pub(super) const fn method_after(status: u16, method: Method) -> Method {
+    match (status, method) {
+        (301 | 302, Method::Post) => Method::Get,
+        (303, Method::Head) => Method::Head,
+        (303, _) => Method::Get,
+        _ => method,
+    }
+}
+
+/// The request that `location`, in a response to the request of `info`, asks for. Everything but
+/// the target stays as it was; on the same server address and Host stay, too.
+///
+/// # Errors
+/// [`RedirectError`] of the target.
+pub(super) fn follow(info: &ConnectInfo, location: &str) -> Result<ConnectInfo, RedirectError> {
+    let base = format!("http://{}{}", host_of(info), info.path);
+    let base = url::parse_absolute(&base).map_err(|_| RedirectError::Url)?;
+    let target = url::resolve(&base, location).map_err(|_| RedirectError::Url)?;
+    let target = url::parse_absolute(&target).map_err(|_| RedirectError::Url)?;
+    allowed(base.scheme, target.scheme)?;
+    let mut next = info.clone();
+    next.path.clear();
+    target.write_target(&mut next.path);
+    if !is_same_server(&base, &target) {
+        target.host.clone_into(&mut next.address);
+        next.port = target.port;
+        //= rfc9110#15.4 a redirected request gets the Host of its new target
+        next.host = None;
+    }
+    Ok(next)
+}
+
+fn is_same_server(a: &Url<'_>, b: &Url<'_>) -> bool {
+    a.host.eq_ignore_ascii_case(b.host) && a.port == b.port
+}
+
+/// Whether a redirect may lead from one scheme to the other.
+fn allowed(from: Scheme, to: Scheme) -> Result<(), RedirectError> {
+    match to {
+        _ if from.is_tls() && !to.is_tls() => Err(RedirectError::Downgrade),
+        Scheme::Http => Ok(()),
+        Scheme::Https => Err(RedirectError::Tls),
+        Scheme::Ws | Scheme::Wss => Err(RedirectError::Scheme),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info() -> ConnectInfo {
+        ConnectInfo::new("127.0.0.1", 8080).path("/a/b?q").method("GET")
+    }
+
+    fn to(info: &ConnectInfo, location: &str) -> Result<(String, u16, String, Option<String>), RedirectError> {
+        follow(info, location).map(|next| (next.address, next.port, next.path, next.host))
+    }
+
+    #[test]
+    fn rfc9110_15_4_methods_after_a_redirect() {
+        for (status, method, want) in [
+            (301, Method::Post, Method::Get),
+            (302, Method::Post, Method::Get),
+            (302, Method::Put, Method::Put),
+            (303, Method::Post, Method::Get),
+            (303, Method::Delete, Method::Get),
+            (303, Method::Head, Method::Head),
+            (307, Method::Post, Method::Post),
+            (308, Method::Put, Method::Put),
+        ] {
+            assert_eq!(method_after(status, method), want, "{status} {method}");
+        }
+        assert!([301, 302, 303, 307, 308].into_iter().all(is_redirect));
+        assert!(![200, 300, 304, 305, 306, 309, 404].into_iter().any(is_redirect));
+    }
+
+    #[test]
+    fn rfc9110_10_2_2_relative_locations_stay_on_the_server() {
+        let same = |path: &str, host: Option<&str>| Ok(("127.0.0.1".to_owned(), 8080, path.to_owned(), host.map(str::to_owned)));
+        assert_eq!(to(&info(), "/x?y=1#frag"), same("/x?y=1", None));
+        assert_eq!(to(&info(), "c"), same("/a/c", None));
+        assert_eq!(to(&info(), "../c"), same("/c", None));
+        assert_eq!(to(&info(), "http://127.0.0.1:8080/z"), same("/z", None));
+        let named = info().host("virtual.example");
+        assert_eq!(to(&named, "/x"), same("/x", Some("virtual.example")));
+        assert_eq!(to(&named, "http://VIRTUAL.example/x"), same("/x", Some("virtual.example")));
+        let unix = ConnectInfo::new("+@name", 80).method("GET");
+        assert_eq!(follow(&unix, "/x").map(|next| next.address), Ok("+@name".to_owned()));
+    }
+
+    #[test]
+    fn another_server_loses_the_host_that_was_set() {
+        let named = info().host("virtual.example");
+        let other = |address: &str, port| Ok((address.to_owned(), port, "/x".to_owned(), None));
+        assert_eq!(to(&named, "http://other/x"), other("other", 80));
+        assert_eq!(to(&named, "//[::1]:81/x"), other("::1", 81));
+        assert_eq!(to(&named, "http://virtual.example:8080/x"), other("virtual.example", 8080));
+    }
+
+    #[test]
+    fn targets_that_are_refused() {
+        assert_eq!(to(&info(), "https://127.0.0.1/"), Err(RedirectError::Tls));
+        assert_eq!(to(&info(), "ws://h/"), Err(RedirectError::Scheme));
+        for bad in ["http://", "ftp://h/", "http://user@h/", "/a b", "http://h:99999/", "/x\r\ny: z"] {
+            assert_eq!(to(&info(), bad), Err(RedirectError::Url), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn tls_is_never_given_up() {
+        assert_eq!(allowed(Scheme::Https, Scheme::Http), Err(RedirectError::Downgrade));
+        assert_eq!(allowed(Scheme::Wss, Scheme::Ws), Err(RedirectError::Downgrade));
+        assert_eq!(allowed(Scheme::Http, Scheme::Http), Ok(()));
+    }
+}

@@ -1,0 +1,157 @@
+//! Transmit half of an HTTP/1 server connection: heads and body framing (RFC 9112 sections 4, 6, 7).
+//!
+//! Stateless: how far a response has come is in the connection's [`Transaction`], which h2 shares.
+//! Never calls user code.
+
+use crate::http::chunked::{LAST_CHUNK, chunk_head};
+use crate::http::date::DateCache;
+use crate::http::head::Version;
+use crate::http::status;
+use crate::http::transaction::{Outgoing, Transaction};
+use lws_core::{BodyLength, Head, RoleTx, Start, TxCx, Write, WriteError};
+use std::cell::RefCell;
+use std::io::Write as _;
+
+pub(crate) struct H1Tx;
+
+thread_local! {
+    /// The Date field changes once a second; a context lives in one thread.
+    static DATE: RefCell<DateCache> = RefCell::new(DateCache::new());
+}
+
+impl RoleTx for H1Tx {
+    fn write(&mut self, cx: &mut TxCx<'_>, data: &[u8], how: Write) -> Result<usize, WriteError> {
+        let last = match how {
+            Write::Http => false,
+            Write::HttpFinal => true,
+            _ => return Err(WriteError::WrongKind),
+        };
+        let t = cx.role_data::<Transaction>().ok_or(WriteError::Gone)?;
+        match t.outgoing {
+            Outgoing::Nothing => return Err(WriteError::Sequence),
+            // an empty end to a body whose length was announced is no mistake
+            Outgoing::Done if data.is_empty() => {}
+            Outgoing::Done => return Err(WriteError::TooLong),
+            Outgoing::Muted => {
+                if last {
+                    t.outgoing = Outgoing::Done;
+                }
+            }
+            Outgoing::Length(_) => {
+                t.count(data.len() as u64)?;
+                let short = last && t.outgoing != Outgoing::Done;
+                if short {
+                    // the peer is owed bytes that won't come: it must see the connection end
+                    t.outgoing = Outgoing::Done;
+                    t.keep_alive = false;
+                }
+                cx.send(&[], data)?;
+                if short {
+                    lws_core::lwsl_warn!("{}: response body is shorter than its content-length", cx.id());
+                }
+            }
+            Outgoing::UntilClose => {
+                if last {
+                    t.outgoing = Outgoing::Done;
+                }
+                cx.send(&[], data)?;
+            }
+            Outgoing::Chunked => {
+                if last {
+                    t.outgoing = Outgoing::Done;
+                }
+                chunk(cx, data, last)?;
+            }
+        }
+        Ok(data.len())
+    }
+
+    fn write_head(&mut self, cx: &mut TxCx<'_>, head: &Head<'_>) -> Result<(), WriteError> {
+        let Start::Response { status } = head.start else { return Err(WriteError::WrongKind) };
+        let now = cx.wall_secs();
+        let t = cx.role_data::<Transaction>().ok_or(WriteError::Gone)?;
+        if t.has_begun() {
+            return Err(WriteError::Sequence);
+        }
+        if (100..200).contains(&status) {
+            return cx.send_with(|out| interim(out, status, head));
+        }
+        let http10 = t.head.version() == Version::Http10;
+        let mut outgoing = t.outgoing_for(status, head.body);
+        if outgoing == Outgoing::Chunked && http10 {
+            //= rfc9112#6.1 chunked is not understood by HTTP/1.0 recipients
+            outgoing = Outgoing::UntilClose;
+            t.keep_alive = false;
+        }
+        if head.fields.get("connection").is_some_and(|v| v.eq_ignore_ascii_case(b"close")) {
+            t.keep_alive = false;
+        }
+        t.outgoing = outgoing;
+        let keep_alive = t.keep_alive;
+        cx.send_with(|out| {
+            status_line(out, status);
+            DATE.with_borrow_mut(|date| {
+                out.extend_from_slice(b"date: ");
+                out.extend_from_slice(date.get(now));
+                out.extend_from_slice(b"\r\n");
+            });
+            out.extend_from_slice(head.fields.as_h1());
+            if !head.fields.contains("connection") {
+                match (keep_alive, http10) {
+                    (false, _) => out.extend_from_slice(b"connection: close\r\n"),
+                    (true, true) => out.extend_from_slice(b"connection: keep-alive\r\n"),
+                    (true, false) => {}
+                }
+            }
+            framing(out, status, head, outgoing);
+            out.extend_from_slice(b"\r\n");
+        })
+    }
+}
+
+fn status_line(out: &mut Vec<u8>, code: u16) {
+    if code == 200 {
+        out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+    } else {
+        // writing to a Vec can't fail
+        let _ = write!(out, "HTTP/1.1 {code} {}\r\n", status::reason(code));
+    }
+}
+
+fn interim(out: &mut Vec<u8>, code: u16, head: &Head<'_>) {
+    status_line(out, code);
+    out.extend_from_slice(head.fields.as_h1());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The field that says where the body ends.
+fn framing(out: &mut Vec<u8>, code: u16, head: &Head<'_>, outgoing: Outgoing) {
+    if head.fields.contains("content-length") {
+        return;
+    }
+    match (head.body, outgoing) {
+        (_, Outgoing::Chunked) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
+        //= rfc9110#8.6 no Content-Length in a 1xx or 204 response
+        _ if code == 204 => {}
+        // a 304's length would be that of the 200 it stands for
+        (BodyLength::None | BodyLength::Unknown, _) if code == 304 => {}
+        (BodyLength::None, _) => out.extend_from_slice(b"content-length: 0\r\n"),
+        (BodyLength::Known(n), _) => {
+            let _ = write!(out, "content-length: {n}\r\n");
+        }
+        (BodyLength::Unknown, _) => {}
+    }
+}
+
+fn chunk(cx: &mut TxCx<'_>, data: &[u8], last: bool) -> Result<(), WriteError> {
+    if !data.is_empty() {
+        let mut head = [0; 18];
+        cx.send(chunk_head(data.len() as u64, &mut head), data)?;
+        cx.send(b"\r\n", if last { LAST_CHUNK } else { &[] })
+    } else if last {
+        cx.send(LAST_CHUNK, &[])
+    } else {
+        //= rfc9112#7.1 a chunk of size zero would be the last
+        Ok(())
+    }
+}

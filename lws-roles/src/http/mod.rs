@@ -1,0 +1,32 @@
+//! What HTTP/1 and HTTP/2 share, free of I/O: heads, framing, URIs, ranges,
+//! dates, types, validators and mounts (RFC 9110, RFC 9112, RFC 3986).
+//!
+//! Every module here turns bytes or numbers into values and back. None of
+//! them reads a socket, a file or a clock, none calls the user, and none
+//! panics on input; the roles feed them and act on the answer.
+//!
+//! | module | is |
+//! |---|---|
+//! | [`token`], [`method`], [`status`] | names with numbers |
+//! | [`uri`], [`url`] | request targets and paths; absolute URLs for clients |
+//! | [`head`] | request and response heads, field lookup, message framing |
+//! | [`chunked`] | the chunked transfer coding, both ways |
+//! | [`date`], [`etag`], [`range`] | validators, preconditions, byte ranges |
+//! | [`mime`], [`mount`] | what is served where, and as which type |
+
+pub mod chunked;
+pub mod date;
+pub mod etag;
+pub(crate) mod file;
+pub mod head;
+pub mod method;
+pub mod mime;
+pub mod mount;
+pub mod range;
+pub mod settings;
+pub mod status;
+pub mod token;
+pub(crate) mod transaction;
+pub mod uri;
+pub mod url;
+pub mod wsi;

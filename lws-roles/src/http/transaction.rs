@@ -1,0 +1,121 @@
+//! One request and its response, as role and user code share them: the connection's role data.
+//!
+//! The receive half fills in the head, user code reads it and leaves what it wants, the transmit
+//! half keeps count of the response. h1 and h2 differ in bytes, not in this.
+
+use super::head::{RequestHead, ResponseHead};
+use super::method::Method;
+use lws_core::{BodyLength, WriteError};
+
+/// How far the response of a [`Transaction`] has come, and how its body ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Outgoing {
+    /// No final head was written yet.
+    #[default]
+    Nothing,
+    /// So many bytes of body are still to come.
+    Length(u64),
+    /// Chunks are to come, until the last.
+    Chunked,
+    /// Bytes are to come, until the connection closes.
+    UntilClose,
+    /// The head promised a body to nobody (HEAD, 304): what is written is dropped.
+    Muted,
+    /// All has been written.
+    Done,
+}
+
+/// A server's transaction.
+#[derive(Default)]
+pub(crate) struct Transaction {
+    pub(crate) head: RequestHead,
+    pub(crate) outgoing: Outgoing,
+    /// The connection serves another request after this one.
+    pub(crate) keep_alive: bool,
+    /// User code said that it is done (C: `lws_http_transaction_completed`).
+    pub(crate) completed: bool,
+    /// The response goes on for as long as it likes (C: `lws_http_mark_sse`).
+    pub(crate) endless: bool,
+    /// A file that user code wants sent.
+    pub(crate) file: Option<FileRequest>,
+}
+
+/// What `serve_http_file` asked for.
+pub(crate) struct FileRequest {
+    pub(crate) path: std::path::PathBuf,
+    pub(crate) content_type: Option<String>,
+    pub(crate) fields: lws_core::Fields,
+}
+
+impl Transaction {
+    /// Forgets the request and keeps the memory for another.
+    pub(crate) fn reset(&mut self) {
+        self.head.clear();
+        self.outgoing = Outgoing::Nothing;
+        self.keep_alive = false;
+        self.completed = false;
+        self.endless = false;
+        self.file = None;
+    }
+
+    /// Whether a final head was written.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.outgoing != Outgoing::Nothing
+    }
+
+    /// What the body of a response with this status and length becomes, before chunking is decided.
+    pub(crate) fn outgoing_for(&self, status: u16, body: BodyLength) -> Outgoing {
+        if self.head.method() == Method::Head || super::status::is_bodyless(status) {
+            return Outgoing::Muted;
+        }
+        match body {
+            BodyLength::None | BodyLength::Known(0) => Outgoing::Done,
+            BodyLength::Known(n) => Outgoing::Length(n),
+            BodyLength::Unknown => Outgoing::Chunked,
+        }
+    }
+
+    /// Counts body bytes of a length that was announced.
+    ///
+    /// # Errors
+    /// More than announced; nothing is counted.
+    pub(crate) fn count(&mut self, n: u64) -> Result<(), WriteError> {
+        if let Outgoing::Length(left) = self.outgoing {
+            let left = left.checked_sub(n).ok_or(WriteError::TooLong)?;
+            self.outgoing = if left == 0 { Outgoing::Done } else { Outgoing::Length(left) };
+        }
+        Ok(())
+    }
+}
+
+/// A client's transaction: what user code can see of the response, and say about the request.
+#[derive(Default)]
+pub(crate) struct ClientTransaction {
+    pub(crate) head: ResponseHead,
+    /// User code has more request body to write (C: `lws_client_http_body_pending`).
+    pub(crate) body_pending: bool,
+    /// How far the request has come: nothing before its head is sent, muted once the peer has
+    /// answered without waiting for the body.
+    pub(crate) outgoing: Outgoing,
+    /// Bytes of the request's body were written, so the request can't be sent again.
+    pub(crate) body_begun: bool,
+}
+
+impl ClientTransaction {
+    pub(crate) fn new(head: ResponseHead) -> Self {
+        Self { head, ..Self::default() }
+    }
+
+    /// Forgets request and response and keeps the memory for others.
+    pub(crate) fn reset(&mut self) {
+        self.head.clear();
+        self.body_pending = false;
+        self.outgoing = Outgoing::Nothing;
+        self.body_begun = false;
+    }
+
+    /// Whether no more of the request is to come.
+    pub(crate) fn is_sent(&self) -> bool {
+        matches!(self.outgoing, Outgoing::Length(0) | Outgoing::Muted | Outgoing::Done)
+    }
+}

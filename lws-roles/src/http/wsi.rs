@@ -1,0 +1,266 @@
+//! What user code can do with an http connection: read the request or response, answer it
+//! (C: `lws_hdr_*`, `lws_get_urlarg_by_name`, `lws_add_http_*`, `lws_return_http_status`, ...).
+
+use super::head::{RequestHead, ResponseHead};
+use super::method::Method;
+use super::settings::HttpSettings;
+use super::status;
+use super::token::Token;
+use super::transaction::{ClientTransaction, FileRequest, Transaction};
+use lws_core::{BodyLength, FieldError, Fields, Head, Start, Write, WriteError, Wsi};
+use std::path::Path;
+
+/// Http methods of a [`Wsi`]. Headers can be read from the first callback of a request (or the
+/// response, on a client) until its transaction is completed; on a ws connection until it is
+/// established.
+pub trait HttpWsi {
+    /// The value of a known header, the first when there are several; `None` when it is missing or
+    /// isn't UTF-8 (C: `lws_hdr_copy`).
+    fn header(&self, token: Token) -> Option<&str>;
+
+    /// The value of any header by name, without case (C: `lws_hdr_custom_copy`).
+    fn header_by_name(&self, name: &str) -> Option<&str>;
+
+    /// Every header, in order.
+    fn headers(&self) -> Vec<(&str, &[u8])>;
+
+    /// Server: the request's method (C: `lws_http_get_uri_and_method`).
+    fn method(&self) -> Option<Method>;
+
+    /// Server: the request target as it was sent, query included.
+    fn uri(&self) -> Option<&str>;
+
+    /// Server: the whole decoded, normalised path.
+    fn path(&self) -> Option<&str>;
+
+    /// Server: an argument of the query, decoded (C: `lws_get_urlarg_by_name`).
+    fn urlarg(&self, name: &str) -> Option<&str>;
+
+    /// Client: the response's status (C: `lws_http_client_http_response`).
+    fn http_status(&self) -> Option<u16>;
+
+    /// Server: begins a response with this status. Nothing is sent before
+    /// [`send`](Response::send).
+    fn respond(&mut self, status: u16) -> Response<'_>;
+
+    /// Server: sends a whole small response, an html page with the status and `body` (not escaped)
+    /// (C: `lws_return_http_status`), and completes the transaction.
+    ///
+    /// # Errors
+    /// A response was already begun, or the connection has gone.
+    fn return_http_status(&mut self, status: u16, body: &str) -> Result<(), WriteError>;
+
+    /// Server: redirects to `location` with a 3xx status and completes the transaction
+    /// (C: `lws_http_redirect`).
+    ///
+    /// # Errors
+    /// As [`return_http_status`](Self::return_http_status), and a location that can't be sent.
+    fn http_redirect(&mut self, status: u16, location: &str) -> Result<(), WriteError>;
+
+    /// Server: sends a file with its validators and the ranges that were asked for
+    /// (C: `lws_serve_http_file`). The type is guessed by suffix when none is given. Afterwards
+    /// comes HTTP_FILE_COMPLETION; the transaction then is completed by itself.
+    ///
+    /// # Errors
+    /// A response was already begun, or the connection has gone.
+    fn serve_http_file(&mut self, path: &Path, content_type: Option<&str>, extra: Fields) -> Result<(), WriteError>;
+
+    /// Server: the response is complete; the connection goes on to the next request
+    /// (C: `lws_http_transaction_completed`).
+    fn http_transaction_completed(&mut self);
+
+    /// Server: this response goes on without end and without timeouts (C: `lws_http_mark_sse`).
+    fn http_mark_sse(&mut self);
+
+    /// Client: whether there is more request body to write, which brings CLIENT_HTTP_WRITEABLE
+    /// (C: `lws_client_http_body_pending`). Say `true` in CLIENT_APPEND_HANDSHAKE_HEADER and
+    /// `false` before, or with, the last write.
+    fn client_http_body_pending(&mut self, pending: bool);
+}
+
+enum Either<'a> {
+    Request(&'a RequestHead),
+    Response(&'a ResponseHead),
+}
+
+fn head_of<'a>(wsi: &'a Wsi<'_>) -> Option<Either<'a>> {
+    match wsi.role_data_ref::<Transaction>() {
+        Some(t) => Some(Either::Request(&t.head)),
+        None => wsi.role_data_ref::<ClientTransaction>().map(|t| Either::Response(&t.head)),
+    }
+}
+
+fn fields_of<'a>(wsi: &'a Wsi<'_>) -> Option<&'a super::head::Fields> {
+    Some(match head_of(wsi)? {
+        Either::Request(head) => head,
+        Either::Response(head) => head,
+    })
+}
+
+fn request<'a>(wsi: &'a Wsi<'_>) -> Option<&'a RequestHead> {
+    wsi.role_data_ref::<Transaction>().map(|t| &t.head)
+}
+
+impl HttpWsi for Wsi<'_> {
+    fn header(&self, token: Token) -> Option<&str> {
+        fields_of(self)?.header(token)
+    }
+
+    fn header_by_name(&self, name: &str) -> Option<&str> {
+        fields_of(self)?.header_by_name(name)
+    }
+
+    fn headers(&self) -> Vec<(&str, &[u8])> {
+        fields_of(self).map(|f| f.headers().collect()).unwrap_or_default()
+    }
+
+    fn method(&self) -> Option<Method> {
+        request(self).map(RequestHead::method)
+    }
+
+    fn uri(&self) -> Option<&str> {
+        request(self).map(RequestHead::uri)
+    }
+
+    fn path(&self) -> Option<&str> {
+        request(self).map(RequestHead::path)
+    }
+
+    fn urlarg(&self, name: &str) -> Option<&str> {
+        request(self)?.urlarg(name)
+    }
+
+    fn http_status(&self) -> Option<u16> {
+        self.role_data_ref::<ClientTransaction>().map(|t| t.head.status())
+    }
+
+    fn respond(&mut self, status: u16) -> Response<'_> {
+        let fields = self.take_fields();
+        let wsi: &mut dyn Sender = self;
+        Response { wsi, status, fields, body: BodyLength::Unknown, refused: None }
+    }
+
+    fn return_http_status(&mut self, status: u16, body: &str) -> Result<(), WriteError> {
+        let mut page = Vec::new();
+        status::write_error_page(&mut page, status, body);
+        self.respond(status).content_type("text/html").content_length(page.len() as u64).send()?;
+        if !status::is_bodyless(status) {
+            self.write(&page, Write::HttpFinal)?;
+        }
+        self.http_transaction_completed();
+        Ok(())
+    }
+
+    fn http_redirect(&mut self, status: u16, location: &str) -> Result<(), WriteError> {
+        self.respond(status).header("location", location).content_type("text/html").content_length(0).send()?;
+        self.http_transaction_completed();
+        Ok(())
+    }
+
+    fn serve_http_file(&mut self, path: &Path, content_type: Option<&str>, extra: Fields) -> Result<(), WriteError> {
+        let t = self.role_data::<Transaction>().ok_or(WriteError::Gone)?;
+        if t.has_begun() || t.file.is_some() {
+            return Err(WriteError::Sequence);
+        }
+        t.file = Some(FileRequest { path: path.to_owned(), content_type: content_type.map(str::to_owned), fields: extra });
+        self.kick_role();
+        Ok(())
+    }
+
+    fn http_transaction_completed(&mut self) {
+        if let Some(t) = self.role_data::<Transaction>() {
+            t.completed = true;
+            self.kick_role();
+        }
+    }
+
+    fn http_mark_sse(&mut self) {
+        if let Some(t) = self.role_data::<Transaction>() {
+            t.endless = true;
+            self.kick_role();
+        }
+    }
+
+    fn client_http_body_pending(&mut self, pending: bool) {
+        if let Some(t) = self.role_data::<ClientTransaction>() {
+            t.body_pending = pending;
+            self.kick_role();
+        }
+    }
+}
+
+/// A connection that a [`Response`] can be sent on, its lifetime forgotten.
+trait Sender {
+    fn settings(&self) -> Option<std::rc::Rc<HttpSettings>>;
+    fn send_head(&mut self, head: &Head<'_>) -> Result<(), WriteError>;
+    fn give_back(&mut self, fields: Fields);
+}
+
+impl Sender for Wsi<'_> {
+    fn settings(&self) -> Option<std::rc::Rc<HttpSettings>> {
+        Wsi::settings(self)
+    }
+
+    fn send_head(&mut self, head: &Head<'_>) -> Result<(), WriteError> {
+        self.write_head(head)
+    }
+
+    fn give_back(&mut self, fields: Fields) {
+        self.return_fields(fields);
+    }
+}
+
+/// A response head being put together (C: `lws_add_http_header_status` and its like).
+#[must_use = "nothing is sent before send()"]
+pub struct Response<'a> {
+    wsi: &'a mut dyn Sender,
+    status: u16,
+    fields: Fields,
+    body: BodyLength,
+    refused: Option<FieldError>,
+}
+
+impl Response<'_> {
+    /// Adds a header (C: `lws_add_http_header_by_name`). One that can't be sent makes
+    /// [`send`](Self::send) fail.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        if let Err(e) = self.fields.add(name, value) {
+            self.refused.get_or_insert(e);
+        }
+        self
+    }
+
+    /// Sets the content type.
+    pub fn content_type(self, mime: &str) -> Self {
+        self.header("content-type", mime)
+    }
+
+    /// Says how long the body is (C: `lws_add_http_header_content_length`). Without it the body is
+    /// as long as it turns out to be, sent in chunks.
+    pub fn content_length(mut self, bytes: u64) -> Self {
+        self.body = BodyLength::Known(bytes);
+        self
+    }
+
+    /// Sends the head (C: `lws_finalize_write_http_header`), with the vhost's own headers.
+    ///
+    /// # Errors
+    /// A header was refused, a response was already begun, or the connection has gone. Nothing was
+    /// sent then.
+    pub fn send(mut self) -> Result<(), WriteError> {
+        let mut fields = std::mem::take(&mut self.fields);
+        let result = self.send_with(&mut fields);
+        self.wsi.give_back(fields);
+        result
+    }
+
+    fn send_with(&mut self, fields: &mut Fields) -> Result<(), WriteError> {
+        if let Some(e) = self.refused {
+            return Err(e.into());
+        }
+        if let Some(settings) = self.wsi.settings() {
+            settings.add_common(fields)?;
+        }
+        self.wsi.send_head(&Head { start: Start::Response { status: self.status }, fields, body: self.body })
+    }
+}

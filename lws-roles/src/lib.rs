@@ -1,0 +1,71 @@
+//! lws in Rust: an event-loop network library in the shape of libwebsockets. One thread, one loop,
+//! callbacks with a reason.
+//!
+//! This crate is the face: it brings the roles (http/1, WebSocket, raw) and re-exports the reactor.
+//! Depend on it as `lws = { package = "lws-roles", .. }` and `use lws::prelude::*`.
+//!
+//! ```
+//! use lws::prelude::*;
+//! # use lws_roles as lws;
+//!
+//! /// One value per vhost; `Session` is per connection.
+//! struct Echo;
+//!
+//! impl Protocol for Echo {
+//!     const NAME: &'static str = "echo";
+//!     type Session = Vec<u8>;
+//!
+//!     fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, pending: &mut Vec<u8>) -> Result<(), Close> {
+//!         match reason {
+//!             Reason::Receive(rx) => {
+//!                 pending.extend_from_slice(rx.data);
+//!                 if rx.last {
+//!                     wsi.callback_on_writable();
+//!                 }
+//!             }
+//!             Reason::ServerWriteable => {
+//!                 wsi.write(pending, Write::BINARY)?;
+//!                 pending.clear();
+//!             }
+//!             _ => {}
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let vhost = Vhost::new("localhost").port(0).protocol(Echo);
+//!     let mut context = lws::context().vhost(vhost).create()?;
+//!     # let stop = context.cancel_service(); stop.cancel();
+//!     context.service(None)?; // or context.run(), until a signal
+//!     Ok(())
+//! }
+//! ```
+#![forbid(unsafe_code)]
+
+pub use lws_core::*;
+
+pub mod h1;
+pub mod http;
+pub mod prelude;
+#[cfg(feature = "raw")]
+pub mod raw;
+#[cfg(feature = "ws")]
+pub mod ws;
+
+/// The roles of this build, in the order they are asked (C: `available_roles`).
+const ROLES: &[&dyn RoleFactory] = &[
+    &h1::H1Factory,
+    &h1::H1ClientFactory,
+    #[cfg(feature = "ws")]
+    &ws::WsFactory,
+    #[cfg(feature = "raw")]
+    &raw::RawSocketFactory,
+    #[cfg(feature = "raw")]
+    &raw::RawFileFactory,
+];
+
+/// Begins a context with all roles of this build (C: `lws_create_context`).
+pub fn context() -> ContextBuilder {
+    ContextBuilder::new(ROLES)
+}

@@ -1,0 +1,239 @@
+//! The client's side of the handshake (RFC 6455 4.1), and the factory of the ws role.
+//!
+//! ```text
+//!   TCP up --> request sent --> interim responses --> 101, checked --> WsRx (CLIENT_ESTABLISHED)
+//!                  |                                    |
+//!                  '-- time, hang-up, nonsense ---------'--> CLIENT_CONNECTION_ERROR, later, once
+//! ```
+//!
+//! The session begins with WS_CLIENT_BIND_PROTOCOL when the socket is up. When the server chooses a
+//! subprotocol that another protocol of the vhost is named after, the connection is bound to that
+//! one instead, unless the connect info names its local protocol.
+//!
+//! The response is in the role data from its arrival up to and in CLIENT_ESTABLISHED. The texts of
+//! failures begin as C's do. Redirects are failures whose text has the status.
+
+use super::frame::Sender;
+use super::handshake::{ClientHandshake, ClientHandshakeError, is_reserved};
+use super::rx::WsRx;
+use super::server::put;
+use super::settings::WsSettings;
+use super::tx::{NotYet, WsTx};
+use crate::http::head::{HeadLimits, ResponseHead};
+use crate::http::settings::HttpSettings;
+use crate::http::transaction::ClientTransaction;
+use lws_core::{
+    Adopt, Close, ConnectInfo, Cx, FieldError, Fields, Flow, Halves, Pending, Reason, RoleFactory, RoleRx, RxBuf,
+};
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// How long the server may take to answer the handshake (C: `timeout_secs`), µs.
+const RESPONSE_US: u64 = 20_000_000;
+
+/// The ws role of a context: WebSocket clients (a [`ConnectInfo`] without method). Server
+/// connections come by upgrade from the http role.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WsFactory;
+
+impl RoleFactory for WsFactory {
+    fn name(&self) -> &'static str {
+        "ws"
+    }
+
+    fn server(&self) -> Option<Halves> {
+        None
+    }
+
+    fn client(&self, info: &Rc<ConnectInfo>) -> Option<Halves> {
+        info.method.is_none().then(|| Halves { rx: Box::<WsClientRx>::default(), tx: Box::new(NotYet) })
+    }
+
+    fn adopts(&self, _: Adopt) -> bool {
+        false
+    }
+
+    fn check(&self, settings: &lws_core::Settings, _: usize) -> Result<(), String> {
+        WsSettings::check(settings)
+    }
+}
+
+/// Receive half of a client until its handshake is through; see the module's head.
+#[derive(Default)]
+struct WsClientRx {
+    /// What was asked; `None` before that, and once the connection has failed.
+    asked: Option<ClientHandshake>,
+    head: ResponseHead,
+    scanned: usize,
+    /// User code asked for WRITEABLE, which has to wait.
+    wants_write: bool,
+    bound: bool,
+}
+
+impl WsClientRx {
+    /// The connection fails: the user hears of it after this.
+    fn fail(&mut self, cx: &mut Cx<'_>, why: &str) -> Flow {
+        self.asked = None;
+        cx.client_failed(why);
+        Flow::Continue
+    }
+
+    /// The request, of what the user asked for; the error is a text for the user.
+    fn ask(&mut self, cx: &mut Cx<'_>, info: &ConnectInfo) -> Result<(), Cow<'static, str>> {
+        self.bound = true;
+        cx.user(Reason::WsClientBindProtocol).map_err(|_| "HS: Rejected at WS_CLIENT_BIND_PROTOCOL")?;
+        //= rfc6455#4.1 the resource name: no blanks, no fragment
+        if !info.path.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+            return Err("HS: URI malformed".into());
+        }
+        let mut random = [0; 16];
+        cx.random(&mut random);
+        let offered = info.protocol.as_deref().unwrap_or_default();
+        let handshake = ClientHandshake::new(random, offered).map_err(|e| format!("HS: PROTOCOL malformed: {e}"))?;
+        let own = own_fields(info, &handshake).map_err(|e| format!("HS: Host or Origin malformed: {e}"))?;
+        let mut added = cx.take_fields();
+        let agreed = cx.user(Reason::ClientAppendHandshakeHeader(&mut added));
+        let agreed = agreed.map_err(|_| "HS: Rejected at CLIENT_APPEND_HANDSHAKE_HEADER");
+        let sent = agreed.and_then(|()| send_request(cx, &info.path, &own, &added));
+        cx.return_fields(added);
+        sent?;
+        self.asked = Some(handshake);
+        cx.set_timeout(Pending::AwaitingServerResponse, Some(RESPONSE_US));
+        Ok(())
+    }
+
+    /// A final response has come.
+    fn answered(&mut self, cx: &mut Cx<'_>, handshake: &ClientHandshake) -> Result<(), Cow<'static, str>> {
+        let head = std::mem::take(&mut self.head);
+        let status = head.status();
+        let chosen = handshake.check(status, head.fields()).map(|name| name.map(str::to_owned));
+        cx.set_role_data(Some(Box::new(ClientTransaction::new(head))));
+        let chosen = chosen.map_err(|e| match (e, status) {
+            (ClientHandshakeError::Status, 300..=399) => Cow::from(format!("{e} (redirect {status} is not followed)")),
+            (ClientHandshakeError::Status, _) => Cow::from(format!("{e} (status {status})")),
+            _ => Cow::from(e.text()),
+        })?;
+        cx.user(Reason::ClientFilterPreEstablish).map_err(|_| "HS: Rejected by filter cb")?;
+        let free = cx.connect_info().is_some_and(|info| info.local_protocol_name.is_none());
+        let other = chosen.filter(|_| free).and_then(|name| cx.binding_named(&name));
+        if let Some(other) = other.filter(|&other| Some(other) != cx.binding()) {
+            cx.bind(other, Reason::WsClientDropProtocol, Reason::WsClientBindProtocol)
+                .map_err(|_| "HS: Rejected at WS_CLIENT_BIND_PROTOCOL")?;
+        }
+        Ok(())
+    }
+
+    fn become_ws(&mut self, cx: &mut Cx<'_>) -> Flow {
+        cx.set_timeout(Pending::AwaitingServerResponse, None);
+        if self.wants_write {
+            cx.want_write();
+        }
+        Flow::Become(Halves { rx: Box::new(WsRx::new(Sender::Client)), tx: Box::new(WsTx::new(Sender::Client)) })
+    }
+}
+
+/// The header fields that don't come from user code's callback.
+fn own_fields(info: &ConnectInfo, handshake: &ClientHandshake) -> Result<Fields, FieldError> {
+    let mut fields = Fields::new();
+    //= rfc6455#4.1 |Host|: the host, with the port unless it is the default one
+    match &info.host {
+        Some(host) => fields.add("Host", host)?,
+        None => fields.add("Host", &host_of(&info.address, info.port))?,
+    }
+    for (name, value) in handshake.headers() {
+        fields.add_bytes(name, value)?;
+    }
+    if let Some(origin) = &info.origin {
+        fields.add("Origin", origin)?;
+    }
+    Ok(fields)
+}
+
+fn host_of(address: &str, port: u16) -> String {
+    let name = match address {
+        // a unix socket has no host
+        _ if address.starts_with('+') => return "localhost".to_owned(),
+        v6 if v6.contains(':') && !v6.starts_with('[') => format!("[{v6}]"),
+        name => name.to_owned(),
+    };
+    if port == 80 { name } else { format!("{name}:{port}") }
+}
+
+fn send_request(cx: &mut Cx<'_>, path: &str, own: &Fields, added: &Fields) -> Result<(), &'static str> {
+    let sent = cx.raw().send_with(|out| {
+        for part in [b"GET ", path.as_bytes(), b" HTTP/1.1\r\n", own.as_h1()] {
+            out.extend_from_slice(part);
+        }
+        added.iter().filter(|(name, _)| !is_reserved(name)).for_each(|(name, value)| put(out, name, value));
+        out.extend_from_slice(b"\r\n");
+    });
+    sent.map_err(|_| "closed before established")
+}
+
+impl RoleRx for WsClientRx {
+    fn name(&self) -> &'static str {
+        "ws"
+    }
+
+    fn connected(&mut self, cx: &mut Cx<'_>) -> Flow {
+        // there is connect info until the connection is established
+        let Some(info) = cx.connect_info() else { return Flow::Close(Close::ABORT) };
+        match self.ask(cx, &info) {
+            Ok(()) => Flow::Continue,
+            Err(why) => self.fail(cx, &why),
+        }
+    }
+
+    fn rx(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Flow {
+        let limits = cx.settings::<HttpSettings>().map_or_else(HeadLimits::default, |http| http.limits);
+        while let Some(handshake) = self.asked.take() {
+            match self.head.parse(data.bytes(), &mut self.scanned, &limits) {
+                Ok(None) => {
+                    self.asked = Some(handshake);
+                    break;
+                }
+                Ok(Some(len)) => {
+                    data.consume(len);
+                    self.scanned = 0;
+                    if self.head.is_interim() {
+                        self.asked = Some(handshake);
+                        continue;
+                    }
+                    return match self.answered(cx, &handshake) {
+                        Ok(()) => self.become_ws(cx),
+                        Err(why) => self.fail(cx, &why),
+                    };
+                }
+                Err(e) => return self.fail(cx, &format!("HS: malformed response: {e}")),
+            }
+        }
+        Flow::Continue
+    }
+
+    fn eof(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.fail(cx, "Peer hung up")
+    }
+
+    fn writeable(&mut self, _: &mut Cx<'_>) -> Flow {
+        self.wants_write = true;
+        Flow::Continue
+    }
+
+    fn timed_out(&mut self, cx: &mut Cx<'_>, _: Pending) -> Flow {
+        self.fail(cx, "Timed out waiting server reply")
+    }
+
+    fn connect_failed(&mut self, cx: &mut Cx<'_>, why: &str) {
+        if self.bound {
+            cx.user_last(Reason::WsClientDropProtocol);
+        }
+        cx.user_last(Reason::ClientConnectionError(why));
+    }
+
+    /// Never comes: until it is established, a client fails.
+    fn closed(&mut self, _: &mut Cx<'_>) {}
+}
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+pub(super) mod tests;

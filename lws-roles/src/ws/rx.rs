@@ -1,0 +1,387 @@
+//! Receive half of an established WebSocket connection, for both ends (RFC 6455 5, 7).
+//!
+//! ```text
+//!                 data frame's head               CLOSE from the peer
+//!   Between ---------------------------> Payload     |
+//!      ^   <---------------------------              |   (nothing after it counts)
+//!      |            its last byte                    v
+//!      '-- PING, PONG: whole, where they stand    PeerClosed
+//!
+//!   any state -- the peer breaks a rule: our CLOSE is sent at once --> Failed
+//! ```
+//!
+//! Messages are streamed: payload goes to the user in pieces as it comes, unmasked in place, and
+//! nothing of it is kept. Heads and control frames that aren't whole yet are left to the core, which
+//! gives them again with more. Every rule for received frames is enforced here; the peer's mistake
+//! gets its close code.
+//!
+//! Closing: [`closing`](RoleRx::closing) sends our CLOSE unless that has been done, then waits for
+//! the peer's. The server ends TCP first, the client waits for it (7.1.1). After a mistake there is
+//! nothing to wait for, as the stream can't be parsed any more: what still comes is dropped (7.1.7).
+//!
+//! Reached from `server` and `client` by [`Flow::Become`]. Frames are written by `tx`.
+
+use super::close::{MESSAGE_TOO_LARGE, NO_STATUS, parse_close_payload, valid_on_wire};
+use super::frame::{Fragment, Fragments, FrameHead, Opcode, Sender};
+use super::mask::mask;
+use super::settings::WsSettings;
+use super::tx::{send_close, send_control};
+use super::utf8::Utf8Stream;
+use lws_core::{Close, Cx, Farewell, Flow, Pending, Reason, RoleRx, RxBuf, WsRx as Piece};
+use std::ops::ControlFlow;
+
+/// How long the peer may take for its side of the close handshake (C: `PENDING_TIMEOUT_CLOSE_ACK`),
+/// µs.
+const CLOSE_ACK_US: u64 = 5_000_000;
+
+/// Payload of the PING that asks for a sign of life.
+const KEEPALIVE: &[u8] = b"valid?";
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// A frame's head is next.
+    Between,
+    /// Inside the payload of a data frame.
+    Payload,
+    /// The peer has sent its CLOSE.
+    PeerClosed,
+    /// The peer has broken a rule and our CLOSE says so.
+    Failed,
+}
+
+/// Goes on, or leaves with what the role has decided.
+type Step = ControlFlow<Flow>;
+
+/// See the module's head.
+pub(crate) struct WsRx {
+    /// Bytes of the current data frame still to come.
+    remaining: u64,
+    /// Payload bytes of the current message, as its heads so far announce them.
+    message: u64,
+    max_message: u64,
+    /// The answer to the latest PING that came while output was backlogged.
+    pong: Option<Box<[u8]>>,
+    /// Turned so that its first byte is for the next byte of payload; zero when unmasked.
+    key: [u8; 4],
+    fragment: Fragment,
+    order: Fragments,
+    utf8: Utf8Stream,
+    me: Sender,
+    state: State,
+    validate_utf8: bool,
+    /// ESTABLISHED was delivered, so CLOSED must be.
+    established: bool,
+}
+
+impl WsRx {
+    /// The receive half at this end of the connection.
+    pub(crate) fn new(me: Sender) -> Self {
+        Self {
+            remaining: 0,
+            message: 0,
+            max_message: u64::MAX,
+            pong: None,
+            key: [0; 4],
+            fragment: Fragment { binary: false, first: false, last: false },
+            order: Fragments::default(),
+            utf8: Utf8Stream::default(),
+            me,
+            state: State::Between,
+            validate_utf8: false,
+            established: false,
+        }
+    }
+
+    fn peer(&self) -> Sender {
+        match self.me {
+            Sender::Client => Sender::Server,
+            Sender::Server => Sender::Client,
+        }
+    }
+
+    /// The connection fails by the peer's fault (RFC 6455 7.1.7).
+    fn fail(&mut self, cx: &mut Cx<'_>, code: u16, text: &str) -> Step {
+        self.state = State::Failed;
+        if cx.is_closing() {
+            // our CLOSE has gone already; there is no second
+            return Step::Break(Flow::Close(Close::ABORT));
+        }
+        lws_core::lwsl_info!("{}: ws: {text}: closing with {code}", cx.id());
+        self.send_close(cx, code, Some(text));
+        Step::Break(Flow::Close(Close(code)))
+    }
+
+    /// Sends our CLOSE; the reason is the user's unless one is given.
+    fn send_close(&self, cx: &mut Cx<'_>, code: u16, text: Option<&str>) {
+        let text = text.map(str::to_owned).or_else(|| cx.close_text().map(str::to_owned));
+        // a connection that has gone needs no farewell
+        let _ = send_close(&mut cx.raw(), self.me, code, &text.unwrap_or_default());
+    }
+
+    /// The start of a frame; a control frame whole, once it is there.
+    fn frame(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Step {
+        let (head, head_len) = match FrameHead::parse(data.bytes(), 0) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Step::Break(Flow::Continue),
+            Err(e) => return self.fail(cx, e.code(), e.text()),
+        };
+        if let Err(e) = head.check_masking(self.peer()) {
+            return self.fail(cx, e.code(), e.text());
+        }
+        match self.order.accept(&head) {
+            Ok(Some(fragment)) => {
+                data.consume(head_len);
+                self.data_frame(cx, &head, fragment)
+            }
+            Ok(None) => {
+                let len = usize::try_from(head.len).unwrap_or(usize::MAX);
+                if data.len() < head_len.saturating_add(len) {
+                    return Step::Break(Flow::Continue);
+                }
+                data.consume(head_len);
+                let payload = data.take(len);
+                if let Some(key) = head.mask {
+                    mask(payload, key, 0);
+                }
+                self.control(cx, head.opcode, payload)
+            }
+            Err(e) => self.fail(cx, e.code(), e.text()),
+        }
+    }
+
+    fn data_frame(&mut self, cx: &mut Cx<'_>, head: &FrameHead, fragment: Fragment) -> Step {
+        let before = if fragment.first { 0 } else { self.message };
+        self.message = before.saturating_add(head.len);
+        if self.message > self.max_message {
+            //= rfc6455#7.4.1 1009: a message that is too big to process
+            return self.fail(cx, MESSAGE_TOO_LARGE, "message too large");
+        }
+        self.remaining = head.len;
+        self.key = head.mask.unwrap_or_default();
+        self.fragment = fragment;
+        self.state = State::Payload;
+        if head.len == 0 { self.deliver(cx, &[]) } else { Step::Continue(()) }
+    }
+
+    /// As much of a data frame's payload as there is.
+    fn payload(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Step {
+        let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(data.len());
+        let piece = data.take(n);
+        if self.me == Sender::Server {
+            mask(piece, self.key, 0);
+            self.key.rotate_left(n % 4);
+        }
+        self.remaining -= n as u64;
+        self.deliver(cx, piece)
+    }
+
+    fn deliver(&mut self, cx: &mut Cx<'_>, data: &[u8]) -> Step {
+        if self.remaining == 0 {
+            self.state = State::Between;
+        }
+        if cx.is_closing() {
+            return Step::Continue(());
+        }
+        let Fragment { binary, first, last } = self.fragment;
+        let last = last && self.remaining == 0;
+        if self.validate_utf8 && !binary {
+            let checked = self.utf8.push(data).and_then(|()| if last { self.utf8.finish() } else { Ok(()) });
+            if let Err(e) = checked {
+                //= rfc6455#8.1 invalid UTF-8 MUST fail the connection
+                return self.fail(cx, e.code(), e.text());
+            }
+        }
+        self.fragment.first = false;
+        let piece = Piece { data, first, last, binary, remaining: self.remaining };
+        let reason = match self.me {
+            Sender::Server => Reason::Receive(piece),
+            Sender::Client => Reason::ClientReceive(piece),
+        };
+        step(cx.user(reason))
+    }
+
+    fn control(&mut self, cx: &mut Cx<'_>, opcode: Opcode, payload: &[u8]) -> Step {
+        match opcode {
+            Opcode::Ping => {
+                self.ping(cx, payload);
+                Step::Continue(())
+            }
+            Opcode::Pong => step(cx.user(match self.me {
+                Sender::Server => Reason::ReceivePong(payload),
+                Sender::Client => Reason::ClientReceivePong(payload),
+            })),
+            _ => self.peer_close(cx, payload),
+        }
+    }
+
+    /// Answers a PING. Those that come while the kernel takes no output share one answer, so that
+    /// a peer that sends them and reads nothing can't fill our memory.
+    fn ping(&mut self, cx: &mut Cx<'_>, payload: &[u8]) {
+        if cx.is_closing() {
+            return;
+        }
+        if cx.is_backlogged() {
+            //= rfc6455#5.5.3 an endpoint MAY answer only the most recently processed PING
+            self.pong = Some(payload.into());
+            cx.kick_when_writable();
+        } else {
+            //= rfc6455#5.5.3 a PONG MUST have the payload of the PING that it answers
+            self.pong = None;
+            // a connection that has gone needs no answer
+            let _ = send_control(&mut cx.raw(), self.me, Opcode::Pong, payload);
+        }
+    }
+
+    /// The peer's CLOSE: the start of the close handshake, or the end of ours.
+    fn peer_close(&mut self, cx: &mut Cx<'_>, payload: &[u8]) -> Step {
+        if cx.is_closing() {
+            self.state = State::PeerClosed;
+            return match self.me {
+                //= rfc6455#7.1.1 the server closes first, the client waits for it to
+                Sender::Server => Step::Break(Flow::Close(Close::NORMAL)),
+                Sender::Client => Step::Continue(()),
+            };
+        }
+        let (code, reason) = match parse_close_payload(payload) {
+            Ok(found) => found.unwrap_or((NO_STATUS, "")),
+            Err(e) => return self.fail(cx, e.code(), e.text()),
+        };
+        self.state = State::PeerClosed;
+        let answer = match cx.user(Reason::WsPeerInitiatedClose { code, reason }) {
+            //= rfc6455#5.5.1 an endpoint MUST send a CLOSE in response, typically echoing the code
+            Ok(()) => Close(code),
+            Err(_) => Close::HANGUP,
+        };
+        Step::Break(Flow::Close(answer))
+    }
+
+    fn established(&mut self, cx: &mut Cx<'_>) -> Flow {
+        self.established = true;
+        // what the role before waited for is over
+        if let Some(why) = cx.timeout().filter(|&why| why != Pending::User) {
+            cx.set_timeout(why, None);
+        }
+        cx.hold_rx(false);
+        cx.watch_validity();
+        let result = cx.user(Reason::Established);
+        cx.recycle_role_data();
+        result.into()
+    }
+
+    fn client_established(&mut self, cx: &mut Cx<'_>) -> Flow {
+        if cx.user(Reason::ClientEstablished).is_err() {
+            cx.client_failed("HS: Rejected at CLIENT_ESTABLISHED");
+            return Flow::Continue;
+        }
+        self.established = true;
+        cx.client_established();
+        cx.watch_validity();
+        cx.set_role_data(None);
+        Flow::Continue
+    }
+}
+
+/// User code has its way: on, or out with its close.
+fn step(result: Result<(), Close>) -> Step {
+    match result {
+        Ok(()) => Step::Continue(()),
+        Err(close) => Step::Break(Flow::Close(close)),
+    }
+}
+
+impl RoleRx for WsRx {
+    fn name(&self) -> &'static str {
+        "ws"
+    }
+
+    fn connected(&mut self, cx: &mut Cx<'_>) -> Flow {
+        if let Some(settings) = cx.settings::<WsSettings>() {
+            self.max_message = settings.max_message.unwrap_or(u64::MAX);
+            self.validate_utf8 = settings.validate_utf8;
+        }
+        // user code may have closed the connection while the handshake was still going on
+        match self.me {
+            _ if cx.is_closing() => Flow::Continue,
+            Sender::Server => self.established(cx),
+            Sender::Client => self.client_established(cx),
+        }
+    }
+
+    fn rx(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Flow {
+        while !data.is_empty() && !cx.is_paused() {
+            let step = match self.state {
+                _ if !self.established => Step::Break(Flow::Continue),
+                State::Between => self.frame(cx, data),
+                State::Payload => self.payload(cx, data),
+                //= rfc6455#5.5.1 nothing follows a CLOSE; #7.1.7 nothing is processed after a failure
+                State::PeerClosed | State::Failed => {
+                    data.consume(data.len());
+                    Step::Continue(())
+                }
+            };
+            if let Step::Break(flow) = step {
+                return flow;
+            }
+        }
+        Flow::Continue
+    }
+
+    fn writeable(&mut self, cx: &mut Cx<'_>) -> Flow {
+        match self.me {
+            _ if !self.established => Flow::Continue,
+            Sender::Server => cx.user(Reason::ServerWriteable).into(),
+            Sender::Client => cx.user(Reason::ClientWriteable).into(),
+        }
+    }
+
+    fn kicked(&mut self, cx: &mut Cx<'_>) -> Flow {
+        if let Some(pong) = self.pong.take() {
+            self.ping(cx, &pong);
+        }
+        Flow::Continue
+    }
+
+    fn keepalive(&mut self, cx: &mut Cx<'_>) -> bool {
+        send_control(&mut cx.raw(), self.me, Opcode::Ping, KEEPALIVE).is_ok()
+    }
+
+    fn connect_failed(&mut self, cx: &mut Cx<'_>, why: &str) {
+        cx.user_last(Reason::WsClientDropProtocol);
+        cx.user_last(Reason::ClientConnectionError(why));
+    }
+
+    fn closing(&mut self, cx: &mut Cx<'_>, close: Close) -> Farewell {
+        self.pong = None;
+        match self.state {
+            State::Failed => return Farewell::Linger,
+            _ if close == Close::HANGUP || !self.established => return Farewell::Flush,
+            _ => {}
+        }
+        if !valid_on_wire(close.0) && close.0 != NO_STATUS {
+            lws_core::lwsl_warn!("{}: ws: close code {} can't be sent; closing without one", cx.id(), close.0);
+        }
+        self.send_close(cx, close.0, None);
+        match (self.state, self.me) {
+            (State::PeerClosed, Sender::Server) => Farewell::Flush,
+            _ => Farewell::AwaitPeer(CLOSE_ACK_US),
+        }
+    }
+
+    fn closed(&mut self, cx: &mut Cx<'_>) {
+        let (drop, closed) = match self.me {
+            Sender::Server => (Reason::WsServerDropProtocol, Reason::Closed),
+            Sender::Client => (Reason::WsClientDropProtocol, Reason::ClientClosed),
+        };
+        cx.user_last(drop);
+        if self.established {
+            cx.user_last(closed);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "closing_tests.rs"]
+mod closing_tests;
+#[cfg(test)]
+#[path = "rx_tests.rs"]
+mod tests;

@@ -1,0 +1,127 @@
+//! From an HTTP/1.1 request to a WebSocket: the server's side of the handshake (RFC 6455 4.2).
+//!
+//! ```text
+//!   h1: request head --> Upgrade::prepare --> Upgrade::accept --> 101, Flow::Become(halves)
+//!                           |                    |  bind, FILTER_PROTOCOL_CONNECTION, ADD_HEADERS
+//!                           '-----> Refusal <----'  h1 answers with it and goes on with HTTP
+//! ```
+//!
+//! Called by the h1 server role, for a request that asks for it, after HTTP_CONFIRM_UPGRADE. The
+//! request's head stays in the role data, where user code reads it up to and in ESTABLISHED; that
+//! is why the head is looked at first, without a [`Cx`]. Never answers a request that it refuses.
+
+use super::frame::Sender;
+use super::handshake::{ServerHandshake, is_reserved};
+use super::key::ACCEPT_LEN;
+use super::rx::WsRx;
+use super::tokens::tokens;
+use super::tx::WsTx;
+use crate::http::head::{RequestHead, Version};
+use crate::http::transaction::Transaction;
+use lws_core::{BindingId, Cx, Fields, Halves, Reason};
+
+/// Why the upgrade isn't made, as an answer to the request. When user code has begun a response of
+/// its own (in FILTER_PROTOCOL_CONNECTION), that stands instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// 400, 403, 405 or 426.
+    pub(crate) status: u16,
+    /// Fields that the answer must have because of its status.
+    pub(crate) headers: &'static [(&'static str, &'static str)],
+    /// A few words for the body and the log.
+    pub(crate) text: &'static str,
+}
+
+impl Refusal {
+    const fn new(status: u16, text: &'static str) -> Self {
+        Self { status, headers: &[], text }
+    }
+}
+
+/// A request that may become a WebSocket, and what is needed of it.
+pub(crate) struct Upgrade {
+    accept: [u8; ACCEPT_LEN],
+    /// Subprotocols in the client's order of preference.
+    offered: Vec<Box<str>>,
+}
+
+impl Upgrade {
+    /// Checks the head of a request.
+    pub(crate) fn prepare(head: &RequestHead) -> Result<Self, Refusal> {
+        let version = match head.version() {
+            Version::Http10 => (1, 0),
+            Version::Http11 => (1, 1),
+        };
+        let ServerHandshake { accept } =
+            ServerHandshake::check(head.method().as_str().as_bytes(), version, head.fields()).map_err(|e| Refusal {
+                status: e.status(),
+                headers: e.headers(),
+                text: e.text(),
+            })?;
+        let lists = head.headers().filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"));
+        let names = lists.flat_map(|(_, list)| tokens(list)).map(|name| name.map(Box::from));
+        let offered = names.collect::<Result<_, _>>();
+        //= rfc6455#4.1 the subprotocols MUST be tokens
+        let offered = offered.map_err(|_| Refusal::new(400, "ws upgrade: malformed Sec-WebSocket-Protocol"))?;
+        Ok(Self { accept, offered })
+    }
+
+    /// Binds the connection to the protocol, asks user code, and answers with 101. The connection
+    /// is to [become](lws_core::Flow::Become) the halves.
+    pub(crate) fn accept(self, cx: &mut Cx<'_>) -> Result<Halves, Refusal> {
+        let (binding, subprotocol) = self.choose(cx)?;
+        let name = subprotocol.unwrap_or("");
+        let bound = cx.bind(binding, Reason::HttpDropProtocol, Reason::WsServerBindProtocol);
+        let mut fields = cx.take_fields();
+        let agreed = bound
+            .and_then(|()| cx.user(Reason::FilterProtocolConnection(name)))
+            .and_then(|()| cx.user(Reason::AddHeaders(&mut fields)));
+        let answered = cx.role_data::<Transaction>().is_some_and(|t| t.has_begun());
+        // user code that closes the connection gets no 101, and its DROP from the new role
+        let closing = cx.is_closing();
+        let made = closing || (agreed.is_ok() && !answered && self.send_101(cx, subprotocol, &fields));
+        cx.return_fields(fields);
+        if made {
+            return Ok(Halves { rx: Box::new(WsRx::new(Sender::Server)), tx: Box::new(WsTx::new(Sender::Server)) });
+        }
+        cx.unbind(Reason::WsServerDropProtocol);
+        Err(Refusal::new(403, "ws upgrade: refused"))
+    }
+
+    /// The protocol by C's rule: the first offered that the vhost has; its default one when none
+    /// is offered, which then isn't answered.
+    fn choose(&self, cx: &Cx<'_>) -> Result<(BindingId, Option<&str>), Refusal> {
+        if self.offered.is_empty() {
+            let default = cx.binding_at(0).map(|binding| (binding, None));
+            return default.ok_or(Refusal::new(403, "ws upgrade: the vhost has no protocol"));
+        }
+        let chosen = self.offered.iter().find_map(|name| Some((cx.binding_named(name)?, Some(&**name))));
+        chosen.ok_or(Refusal::new(400, "ws upgrade: none of the subprotocols is served here"))
+    }
+
+    /// Whether the 101 went into the output.
+    fn send_101(&self, cx: &mut Cx<'_>, subprotocol: Option<&str>, fields: &Fields) -> bool {
+        //= rfc6455#4.2.2 101, Upgrade, Connection, Sec-WebSocket-Accept, and the chosen subprotocol
+        let sent = cx.raw().send_with(|out| {
+            out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
+            put(out, "Sec-WebSocket-Accept", &self.accept);
+            if let Some(name) = subprotocol {
+                put(out, "Sec-WebSocket-Protocol", name.as_bytes());
+            }
+            fields.iter().filter(|(name, _)| !is_reserved(name)).for_each(|(name, value)| put(out, name, value));
+            out.extend_from_slice(b"\r\n");
+        });
+        sent.is_ok()
+    }
+}
+
+/// Appends a header field.
+pub(super) fn put(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        out.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+//! Transmit half of a WebSocket connection: frames (RFC 6455 5.2, 5.4, 5.5).
+//!
+//! Server frames leave as they are, a large payload from the caller's own slice; client frames are
+//! masked while they are copied into the output (5.3). The order of a message's fragments is kept
+//! here, for user code; control frames may come between them. Called for [`Wsi::write`], and by
+//! the receive half, which sends PONG, PING and CLOSE frames of its own.
+//!
+//! [`Wsi::write`]: lws_core::Wsi::write
+
+use super::close::ClosePayload;
+use super::frame::{Fragments, FrameHead, MAX_CONTROL_PAYLOAD, Opcode, Sender};
+use super::mask::mask_copy;
+use lws_core::{RoleTx, TxCx, Write, WriteError};
+
+/// See the module's head.
+pub(crate) struct WsTx {
+    me: Sender,
+    /// The message that user code is sending.
+    order: Fragments,
+}
+
+impl WsTx {
+    pub(crate) fn new(me: Sender) -> Self {
+        Self { me, order: Fragments::default() }
+    }
+
+    fn data(&mut self, cx: &mut TxCx<'_>, data: &[u8], binary: bool, first: bool, fin: bool) -> Result<(), WriteError> {
+        let opcode = match (first, binary) {
+            //= rfc6455#5.4 the fragments after the first have opcode 0
+            (false, _) => Opcode::Continuation,
+            (true, true) => Opcode::Binary,
+            (true, false) => Opcode::Text,
+        };
+        let head = FrameHead { fin, rsv: 0, opcode, mask: None, len: data.len() as u64 };
+        let mut order = self.order;
+        match order.accept(&head) {
+            Ok(Some(fragment)) if fragment.binary == binary => {}
+            _ => return Err(WriteError::Fragment),
+        }
+        send_frame(cx, self.me, head, data)?;
+        self.order = order;
+        Ok(())
+    }
+
+    fn control(&self, cx: &mut TxCx<'_>, data: &[u8], opcode: Opcode) -> Result<(), WriteError> {
+        //= rfc6455#5.5 control frames MUST have a payload of 125 bytes or less
+        if data.len() > MAX_CONTROL_PAYLOAD {
+            return Err(WriteError::TooLong);
+        }
+        send_control(cx, self.me, opcode, data)
+    }
+}
+
+impl RoleTx for WsTx {
+    fn write(&mut self, cx: &mut TxCx<'_>, data: &[u8], how: Write) -> Result<usize, WriteError> {
+        match how {
+            Write::Text { first, last } => self.data(cx, data, false, first, last)?,
+            Write::Binary { first, last } => self.data(cx, data, true, first, last)?,
+            Write::Ping => self.control(cx, data, Opcode::Ping)?,
+            Write::Pong => self.control(cx, data, Opcode::Pong)?,
+            Write::Http | Write::HttpFinal | Write::Raw => return Err(WriteError::WrongKind),
+        }
+        Ok(data.len())
+    }
+}
+
+/// Transmit half of a client whose handshake isn't through: nothing can be written yet.
+pub(crate) struct NotYet;
+
+impl RoleTx for NotYet {
+    fn write(&mut self, _: &mut TxCx<'_>, _: &[u8], _: Write) -> Result<usize, WriteError> {
+        Err(WriteError::Gone)
+    }
+}
+
+/// Sends a control frame. The payload has at most 125 bytes.
+pub(crate) fn send_control(cx: &mut TxCx<'_>, me: Sender, opcode: Opcode, payload: &[u8]) -> Result<(), WriteError> {
+    send_frame(cx, me, FrameHead { fin: true, rsv: 0, opcode, mask: None, len: payload.len() as u64 }, payload)
+}
+
+/// Sends a CLOSE frame with `code` and as much of `reason` as fits; without either when the code
+/// isn't one that may be sent.
+pub(crate) fn send_close(cx: &mut TxCx<'_>, me: Sender, code: u16, reason: &str) -> Result<(), WriteError> {
+    //= rfc6455#7.4.1 1005 and 1006 MUST NOT be set as a status code in a close frame
+    let payload = ClosePayload::new(code, reason).unwrap_or(ClosePayload::EMPTY);
+    send_control(cx, me, Opcode::Close, payload.as_slice())
+}
+
+fn send_frame(cx: &mut TxCx<'_>, me: Sender, mut head: FrameHead, payload: &[u8]) -> Result<(), WriteError> {
+    match me {
+        //= rfc6455#5.1 a server MUST NOT mask any frames that it sends to the client
+        Sender::Server => cx.send(head.encode().as_slice(), payload),
+        //= rfc6455#5.3 the key MUST be unpredictable, and fresh for each frame
+        Sender::Client => {
+            let mut key = [0; 4];
+            cx.random(&mut key);
+            head.mask = Some(key);
+            cx.send_with(|out| {
+                out.extend_from_slice(head.encode().as_slice());
+                mask_copy(out, payload, key);
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tx_tests.rs"]
+mod tests;
