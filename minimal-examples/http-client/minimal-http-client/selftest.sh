@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Gets a page of our own server; says so when there is none.
+set -euo pipefail
+cd "$(dirname "$0")"
+. ../../selftest-lib.sh
+
+start_server minimal-http-server
+run minimal-http-client -p "$PORT" -v
+expect_in "result" "Completed: OK" "$OUT"
+expect_in "length" "received $(wc -c <../../http-server/minimal-http-server/mount-origin/index.html | tr -d ' ') bytes" "$OUT"
+run minimal-http-client -l --server 127.0.0.1 -p "$PORT" --path /1.png
+expect_in "result" "Completed: OK" "$OUT"
+# 302 to the error document, which is there
+run minimal-http-client -p "$PORT" --path /no-such-page.html
+expect_in "after a redirect" "status 200" "$OUT"
+stop "$PID"
+
+run_failing minimal-http-client -p "$PORT"
+expect_in "without a server" "Completed: failed" "$OUT"
+run_failing minimal-http-client --wrong
+expect_in "unknown option" "unknown option --wrong" "$OUT"
+
+start_server minimal-http-server-dynamic
+run_failing minimal-http-client -p "$PORT" --path /dyn/none
+expect_in "status" "status 404" "$OUT"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Events keep coming, longer than a response may take otherwise.
+set -euo pipefail
+cd "$(dirname "$0")"
+. ../../selftest-lib.sh
+
+need curl
+start_server minimal-http-server-sse --interval 300
+
+start events curl -sSN --max-time 20 -D "$WORK/head" "http://localhost:$PORT/sse"
+events=$PID
+wait_for "$WORK/events.log" '^data: 2'
+kill "$events"
+expect_in "type" "text/event-stream" "$(cat "$WORK/head")"
+expect "first event" "data: 0" "$(head -n 1 "$WORK/events.log" | tr -d '\r')"
+expect "line after an event" "" "$(sed -n 2p "$WORK/events.log" | tr -d '\r')"
+
+get /
+expect_file "/" mount-origin/index.html "$BODY"
+
+stop "${PIDS[0]}"

@@ -1,0 +1,113 @@
+//! Connects to a server and sends it back whatever it sends, until it closes. See README.md.
+
+use lws::prelude::*;
+use lws::RetryPolicy;
+use minimal_examples as common;
+use std::cell::Cell;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+const USAGE: &str = "minimal-ws-client-echo [-s SERVER] [-p PORT] [-u URL] [-i IFACE] [-o] [-d LEVELS]";
+
+/// Connects again after any failure, however often.
+const RETRY: RetryPolicy = RetryPolicy { conceal_count: RetryPolicy::CONCEAL_ALWAYS, ..RetryPolicy::DEFAULT };
+
+/// Key of the timer that connects again.
+const CONNECT: u32 = 0;
+
+/// Per vhost.
+struct Echo {
+    server: ConnectInfo,
+    /// End when the first connection has ended.
+    once: bool,
+    tries: u16,
+    failed: Rc<Cell<bool>>,
+}
+
+/// Per connection.
+#[derive(Default)]
+struct Session {
+    /// A piece that came while earlier echoes were stuck. There is never a second one, because
+    /// nothing is received while it waits.
+    held: Option<(Box<[u8]>, Write)>,
+}
+
+impl Echo {
+    fn ended(&mut self, wsi: &mut Wsi<'_>) {
+        if self.once {
+            wsi.vhost().stop();
+        } else {
+            wsi.vhost().retry_sul_schedule(CONNECT, &mut self.tries);
+        }
+    }
+}
+
+impl Protocol for Echo {
+    const NAME: &'static str = "lws-minimal-client-echo";
+    type Session = Session;
+
+    fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, session: &mut Session) -> Result<(), Close> {
+        match reason {
+            Reason::ClientConnectionError(why) => {
+                lwsl_err!("connection failed: {why}");
+                self.failed.set(true);
+                self.ended(wsi);
+            }
+            Reason::ClientEstablished => {
+                lwsl_user!("connected");
+                self.failed.set(false);
+                self.tries = 0;
+            }
+            Reason::ClientReceive(rx) => {
+                // a piece of a message goes back as that piece: the echo needs no memory for the rest
+                let how = Write::ws(rx.binary, rx.first, rx.last);
+                if wsi.partial_buffered() {
+                    session.held = Some((rx.data.into(), how));
+                } else {
+                    wsi.write(rx.data, how)?;
+                }
+                if wsi.partial_buffered() {
+                    wsi.rx_flow_control(false);
+                    wsi.callback_on_writable();
+                }
+            }
+            Reason::ClientWriteable => {
+                if let Some((data, how)) = session.held.take() {
+                    wsi.write(&data, how)?;
+                }
+                if wsi.partial_buffered() {
+                    wsi.callback_on_writable();
+                } else {
+                    wsi.rx_flow_control(true);
+                }
+            }
+            Reason::ClientClosed => {
+                lwsl_user!("closed");
+                self.ended(wsi);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn vhost_callback(&mut self, vh: &mut Vh<'_>, reason: VhostReason) -> Result<(), Close> {
+        if let VhostReason::ProtocolInit | VhostReason::User(CONNECT) = reason {
+            vh.client_connect(self.server.clone());
+        }
+        Ok(())
+    }
+}
+
+fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let args = common::start(USAGE, &["-s", "-p", "-u", "-i", "-o"]);
+    let mut server = ConnectInfo::new(args.option("-s").unwrap_or("localhost"), common::port(&args));
+    server = server.path(args.option("-u").unwrap_or("/"));
+    if let Some(iface) = args.option("-i") {
+        server = server.iface(iface);
+    }
+    let failed = Rc::new(Cell::new(false));
+    let echo = Echo { server, once: args.has("-o"), tries: 0, failed: Rc::clone(&failed) };
+    let vhost = Vhost::new("client").protocol(echo).ws_validate_utf8(true).retry_and_idle_policy(RETRY);
+    lws::context().vhost(vhost).create()?.run()?;
+    Ok(if failed.get() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
