@@ -93,6 +93,7 @@ get() {
     : >"$BODY"
     HEAD=$(curl -sS --max-time 10 -D - -o "$BODY" "$@" "http://localhost:$PORT$path") || fail "curl $path: exit status $?"
     HEAD=${HEAD//$'\r'/}
+    # shellcheck disable=SC2034 # for the tests
     STATUS=$(sed -nE '1s|^HTTP/[0-9.]+ ([0-9]+).*|\1|p' <<<"$HEAD")
 }
 

@@ -63,6 +63,8 @@ pub(crate) mod flag {
     pub(crate) const ANNOUNCED: u32 = 1 << 15;
     /// Client: the socket came, connected, from an earlier transaction.
     pub(crate) const REUSED: u32 = 1 << 16;
+    /// A write failed; what the peer sent before is being read.
+    pub(crate) const TX_BROKEN: u32 = 1 << 19;
     /// A listen socket.
     pub(crate) const LISTENS: u32 = 1 << 17;
     /// The role asked for a kick when there is room to write.

@@ -16,7 +16,7 @@ use crate::net::address::{Families, listen_addresses};
 use crate::net::io::Io;
 use crate::protocol::Users;
 use crate::service::{Deferred, Service};
-use crate::{BindingId, Close, Pending, RetryPolicy, VhostId, VhostReason, WsiId};
+use crate::{BindingId, Close, Pending, Reason, RetryPolicy, VhostId, VhostReason, WsiId};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
@@ -378,12 +378,13 @@ fn give_up(svc: &mut Service, id: WsiId, why: &str) {
 /// A socket is up, accepted or connected: the role begins.
 pub(crate) fn connected(svc: &mut Service, users: &mut Users, id: WsiId) {
     let Some(conn) = svc.conn_mut(id) else { return };
-    if matches!(conn.phase, Phase::Farewell(_)) || conn.has(flag::CLOSING) {
+    if conn.phase != Phase::Connecting || conn.has(flag::CLOSING) {
         return;
     }
     conn.phase = Phase::Open;
+    let again = conn.has(flag::ANNOUNCED);
     conn.set(flag::WRITABLE | flag::ANNOUNCED);
-    let first = svc.conn(id).and_then(|c| svc.vhosts.get(c.vhost.0 as usize)).and_then(|v| v.bindings.first().copied());
+    let first = svc.conn(id).filter(|_| !again).and_then(|c| svc.vhosts.get(c.vhost.0 as usize)).and_then(|v| v.bindings.first().copied());
     if let Some(first) = first {
         let _ = dispatch::vhost_callback(svc, users, first, VhostReason::WsiCreate(id));
     }
@@ -399,8 +400,10 @@ pub(crate) fn failed(svc: &mut Service, users: &mut Users, id: WsiId, why: &str)
         return svc.close_later(id, Close::ABORT);
     }
     crate::lwsl_info!("{id}: client connection error: {why}");
-    if let Some(mut rx) = conn.rx.take() {
-        rx.connect_failed(&mut Cx { svc, users, id }, why);
+    match conn.rx.take() {
+        Some(mut rx) => rx.connect_failed(&mut Cx { svc, users, id }, why),
+        // no role fitted; the connection ends whatever the callback says
+        None => drop(dispatch::callback(svc, users, id, Reason::ClientConnectionError(why))),
     }
     svc.close_later(id, Close::ABORT);
 }
@@ -409,7 +412,8 @@ pub(crate) fn failed(svc: &mut Service, users: &mut Users, id: WsiId, why: &str)
 pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
     carrier_gone(svc, id);
     drop_socket(svc, id);
-    svc.cancel_timers(id);
+    svc.set_timeout(id, Pending::AwaitingConnectResponse, None);
+    svc.set_validity_timer(id, None);
     let Some(conn) = svc.slots.get_mut(id) else { return };
     conn.out.clear(&mut svc.pool);
     conn.stash = None;

@@ -155,6 +155,21 @@ impl Cx<'_> {
         }
     }
 
+    /// Ends a transaction on a connection that goes on: the session ends with `drop`, and what user
+    /// code asked for in it (WRITEABLE, TIMER, rx held) ends with it. The connection waits for its
+    /// next one at the vhost's first protocol.
+    pub fn end_transaction(&mut self, drop: Reason<'_>) {
+        self.unbind(drop);
+        if let Some(conn) = self.conn_mut() {
+            conn.clear(flag::WANTS_WRITE);
+        }
+        self.svc.set_user_timer(self.id, None);
+        self.svc.hold_rx(self.id, flag::PAUSED, false);
+        if let Some(first) = self.binding_at(0) {
+            self.svc.rebind(self.id, first);
+        }
+    }
+
     /// Whether the connection has a session: BIND came and DROP didn't yet.
     pub fn has_session(&self) -> bool {
         self.conn().is_some_and(|c| c.session != NO_SESSION)
@@ -191,7 +206,8 @@ impl Cx<'_> {
     }
 
     /// Moves the connection to the vhost named `host` among those that share its listen socket:
-    /// exact match, without case. Its session ends with `drop` when it moves. Whether it moved.
+    /// exact match, without case; the first of them when none has that name. Its session ends with
+    /// `drop` when it moves. Whether it moved.
     pub fn select_vhost(&mut self, host: &str, drop: Reason<'_>) -> bool {
         let Some(now) = self.vhost() else { return false };
         let Some(chosen) = crate::vhost::choose_by_host(&self.svc.vhosts, now, host) else { return false };
@@ -375,7 +391,7 @@ impl Cx<'_> {
         self.conn().is_some_and(|c| c.has(flag::WANTS_WRITE))
     }
 
-    /// The role can probe and the connection is established: watch its validity from now on.
+    /// Watches the connection's validity from now on: silence is probed, then ended.
     pub fn watch_validity(&mut self) {
         crate::validity::watch(self.svc, self.id);
     }

@@ -54,7 +54,7 @@ pub use context::{Context, ContextBuilder, CreateError};
 pub use dispatch::Cx;
 pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};
 pub use handle::{BindingId, VhostId, WsiId};
-pub use net::address::{AddressError, Families, SockAddr46};
+pub use net::address::{AddressError, AddressProblem, Families, SockAddr46};
 pub use net::memory::{MemoryNet, MemoryOptions, MemoryPeer};
 pub use protocol::Protocol;
 pub use reason::{Reason, USER, VhostReason, WsRx};

@@ -273,7 +273,11 @@ fn unix(spec: &Vhost, path: &str) -> Result<Io, String> {
     if let Some(file) = file {
         std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o660)).map_err(&fail)?;
         if let Some(owner) = &spec.unix_perms {
-            set_owner(file, owner).map_err(|e| format!("owner {owner:?} of {path}: {e}"))?;
+            set_owner(file, owner).map_err(|e| {
+                // nothing listens on it yet; should it stay, it is a leftover for the next one
+                let _ = std::fs::remove_file(file);
+                format!("owner {owner:?} of {path}: {e}")
+            })?;
         }
     }
     socket.listen(spec.backlog.min(i32::MAX as u32) as i32).map_err(&fail)?;

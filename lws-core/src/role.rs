@@ -126,6 +126,16 @@ pub trait RoleRx {
         Flow::Close(Close::HANGUP)
     }
 
+    /// The socket failed while it was read or written; every byte before it has been given to
+    /// [`rx`](Self::rx). The default closes, or fails a client that isn't established yet.
+    fn io_failed(&mut self, cx: &mut Cx<'_>, error: &std::io::Error) -> Flow {
+        if cx.connect_info().is_none() {
+            return Flow::Close(Close::ABORT);
+        }
+        cx.client_failed(&format!("read failed: {error}"));
+        Flow::Continue
+    }
+
     /// The descriptor is readable, for roles whose factory said that it reads by itself.
     fn readable(&mut self, _cx: &mut Cx<'_>) -> Flow {
         Flow::Continue
@@ -139,11 +149,10 @@ pub trait RoleRx {
         Flow::Continue
     }
 
-    /// The connection has been valid for too long without proof: send something the peer must
-    /// answer (ws PING). `false` when the role has nothing of the kind.
-    fn keepalive(&mut self, _cx: &mut Cx<'_>) -> bool {
-        false
-    }
+    /// The connection has been silent for the validity's ping time: send something the peer must
+    /// answer (ws PING), if the role has anything of the kind. Silence up to the hang-up time ends
+    /// the connection either way.
+    fn keepalive(&mut self, _cx: &mut Cx<'_>) {}
 
     /// The timeout set for `why` has passed. Says how to close; most close hard.
     fn timed_out(&mut self, _cx: &mut Cx<'_>, _why: Pending) -> Flow {

@@ -115,6 +115,8 @@ pub struct Service {
     pub(crate) spare_role_data: Vec<Box<dyn Any>>,
     pub(crate) cancelled: Arc<AtomicBool>,
     pub(crate) stop: bool,
+    /// The signal pipe is readable.
+    pub(crate) signalled: bool,
 }
 
 impl Service {
@@ -281,6 +283,10 @@ impl Service {
             if waits && conn.takes_rx() {
                 self.queue_read(id);
             }
+            if bit == flag::PAUSED {
+                // the role may have put off more than bytes
+                self.kick(id);
+            }
         }
     }
 
@@ -397,13 +403,19 @@ impl Service {
         }
     }
 
-    /// The socket failed: nothing more can be sent.
+    /// The socket failed: nothing more can be sent. What the peer said before it went is still
+    /// read, if the role reads now: it may be why.
     fn broken(&mut self, id: WsiId, error: &io::Error) {
         crate::lwsl_info!("{id}: write failed: {error}");
-        if let Some(conn) = self.slots.get_mut(id) {
-            conn.out.clear(&mut self.pool);
+        let Some(conn) = self.slots.get_mut(id) else { return };
+        conn.out.clear(&mut self.pool);
+        if conn.phase == Phase::Open && conn.takes_rx() {
+            conn.clear(flag::WRITABLE);
+            conn.set(flag::READABLE | flag::READ_CLOSED | flag::TX_BROKEN);
+            self.queue_read(id);
+        } else {
+            self.close_later(id, Close::ABORT);
         }
-        self.close_later(id, Close::ABORT);
     }
 
     /// Whether anything is to be done without waiting.

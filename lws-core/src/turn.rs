@@ -1,17 +1,21 @@
 //! The order of one turn of the loop, and nothing else.
 //!
 //! ```text
-//!   timers due -> settle -> poll(until the next timer) -> note readiness -> read -> settle
+//!   poll(until the next timer) -> note readiness -> timers due -> read -> settle
 //!   settle: deferred callbacks -> one WRITEABLE each -> deferred -> one write each -> reap
 //! ```
 //!
 //! Whatever code asks for during a turn is queued and met here, later in the same turn or, when it
-//! would go round in circles, in the next one without sleeping between.
+//! would go round in circles, in the next one without sleeping between. A turn sleeps first and
+//! works then, so it never sleeps on what it has just done: whoever waits for a callback in a loop
+//! of turns sees it at the end of its turn.
 
 use crate::conn::{Conn, Phase, Stash, flag};
 use crate::context::Context;
 use crate::dispatch::{self, callback, run};
 use crate::net::io::Io;
+use crate::net::os::SIGNAL;
+use crate::protocol::NO_SESSION;
 use crate::role::Farewell;
 use crate::service::{Deferred, Due, Service};
 use crate::{Close, Pending, Reason, VhostReason, WsiId};
@@ -24,10 +28,9 @@ const READ_BUDGET: u32 = 4;
 impl Context {
     /// One turn. Sleeps at most until `deadline` (clock µs), `None` meaning without end.
     pub(crate) fn turn(&mut self, deadline: Option<u64>) -> io::Result<()> {
-        self.fire_due();
-        self.settle();
         self.sleep(deadline)?;
         self.note_readiness();
+        self.fire_due();
         self.cancelled();
         for _ in 0..self.svc.readable.len() {
             if let Some(id) = self.svc.readable.pop_front() {
@@ -52,7 +55,6 @@ impl Context {
     }
 
     fn fire_due(&mut self) {
-        self.svc.now_us = self.svc.clock.monotonic_us();
         let round = self.svc.timers.round(self.svc.now_us);
         while let Some((_, due)) = self.svc.timers.pop_round(round) {
             let Self { svc, users, .. } = self;
@@ -101,6 +103,7 @@ impl Context {
     fn note_readiness(&mut self) {
         let ready = std::mem::take(&mut self.svc.ready);
         for event in &ready {
+            self.svc.signalled |= event.token == SIGNAL;
             let Some(id) = self.svc.slots.by_token(event.token) else { continue };
             let Some(conn) = self.svc.conn_mut(id) else { continue };
             if event.read_closed {
@@ -175,7 +178,8 @@ impl Context {
                 Deferred::AllProtocol(binding, key) => {
                     let members = svc.bindings.get(binding.0 as usize).map(|b| b.members.clone()).unwrap_or_default();
                     for id in members {
-                        if self.svc.conn(id).is_some_and(Conn::is_deliverable) {
+                        // one between two transactions has no session, and nothing to say to it
+                        if self.svc.conn(id).is_some_and(|c| c.is_deliverable() && c.session != NO_SESSION) {
                             let result = callback(&mut self.svc, &mut self.users, id, Reason::User(key));
                             self.close_on_err(id, result);
                         }
@@ -228,7 +232,10 @@ impl Context {
                 return;
             }
             if conn.has(flag::READS_ITSELF) {
-                return self.readable_itself(id);
+                if conn.has(flag::READABLE) {
+                    self.readable_itself(id);
+                }
+                return;
             }
             let stashed = conn.stash.as_ref().map_or(0, |s| s.bytes().len());
             let readable = conn.has(flag::READABLE);
@@ -315,21 +322,29 @@ impl Context {
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 conn.clear(flag::READABLE | flag::READ_CLOSED);
+                let broken = conn.has(flag::TX_BROKEN);
                 if start > 0 {
                     self.run_stash(id);
+                }
+                if broken {
+                    self.io_failed(id, &io::ErrorKind::BrokenPipe.into());
                 }
                 false
             }
             Err(e) => {
                 conn.clear(flag::READABLE);
                 crate::lwsl_info!("{id}: read failed: {e}");
-                if conn.client.is_some() {
-                    svc.deferred.push_back(Deferred::Failed(id, format!("read failed: {e}")));
-                } else {
-                    svc.close_later(id, Close::ABORT);
-                }
+                self.io_failed(id, &e);
                 false
             }
+        }
+    }
+
+    fn io_failed(&mut self, id: WsiId, error: &io::Error) {
+        match self.svc.conn(id).map(|c| c.phase) {
+            Some(Phase::Farewell(_)) => self.svc.close_later(id, Close::ABORT),
+            Some(_) => run(&mut self.svc, &mut self.users, id, |rx, cx| rx.io_failed(cx, error)),
+            None => {}
         }
     }
 
@@ -341,6 +356,7 @@ impl Context {
         }
         conn.set(flag::EOF_SEEN);
         match conn.phase {
+            Phase::Open if conn.has(flag::TX_BROKEN) => self.io_failed(id, &io::ErrorKind::BrokenPipe.into()),
             // a peer that only ended its sending side still gets what is on its way
             Phase::Farewell(_) if !conn.out.is_empty() => {}
             Phase::Farewell(_) => self.svc.close_later(id, Close::ABORT),

@@ -13,7 +13,7 @@
 use crate::conn::flag;
 use crate::dispatch::Cx;
 use crate::protocol::Users;
-use crate::service::Service;
+use crate::service::{Deferred, Service};
 use crate::{Close, WsiId};
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub(crate) fn confirmed(svc: &mut Service, id: WsiId) {
     }
 }
 
-/// The connection is established by a role that can probe: watch it from now on.
+/// Watches the connection from now on.
 pub(crate) fn watch(svc: &mut Service, id: WsiId) {
     let Some((ping, hangup)) = svc.policy_of(id).validity() else { return };
     let at = svc.now_us + micros(ping.unwrap_or(hangup));
@@ -44,16 +44,19 @@ pub(crate) fn passed(svc: &mut Service, users: &mut Users, id: WsiId) {
     conn.validity = None;
     let (true, Some((ping, hangup))) = (conn.is_deliverable(), validity) else { return };
     let Some(ping) = ping.filter(|_| !conn.has(flag::PROBED)) else {
-        crate::lwsl_notice!("{id}: validity timeout after {} s", hangup.as_secs());
+        let why = format!("validity timeout after {} s", hangup.as_secs());
+        crate::lwsl_notice!("{id}: {why}");
+        if conn.client.is_some() {
+            return svc.deferred.push_back(Deferred::Failed(id, why));
+        }
         return svc.close_later(id, Close::ABORT);
     };
     let Some(mut rx) = conn.rx.take() else { return };
-    let probed = rx.keepalive(&mut Cx { svc, users, id });
+    // a role without a probe waits for something to arrive all the same
+    rx.keepalive(&mut Cx { svc, users, id });
     let at = svc.now_us + micros(hangup - ping);
     let Some(conn) = svc.conn_mut(id) else { return };
     conn.rx = Some(rx);
-    if probed {
-        conn.set(flag::PROBED);
-        svc.set_validity_timer(id, Some(at));
-    }
+    conn.set(flag::PROBED);
+    svc.set_validity_timer(id, Some(at));
 }

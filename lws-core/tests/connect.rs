@@ -96,8 +96,8 @@ fn what_cannot_even_begin_is_an_error_later() {
     connect(&mut cx, vhost, ConnectInfo::new("x", 1).method("RAW").local_protocol_name("absent"));
     assert_eq!(log.take(), ["ProtocolInit"]);
     settle(&mut cx);
-    // without a role nobody can tell the user; it is gone all the same
-    assert_eq!(log.take(), ["error no protocol \"absent\" on the vhost"]);
+    let expected = ["error no role for method Some(\"GOPHER\")", "error no protocol \"absent\" on the vhost"];
+    assert_eq!(log.take(), expected);
     assert_eq!(cx.connections(), 0);
     cx.memory().unwrap().peer_listen("port:1").unwrap();
     let (mut full, vhost) = create(calm().max_connections(0), client(User::new(&log)));

@@ -9,6 +9,9 @@ use std::io::{Read, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 
+/// The smallest there is, so that tests get to its end.
+const RX_BUFFER: usize = 16 * 1024;
+
 /// Holds rx when a line is "hold".
 fn holding(log: &Log) -> User {
     User::new(log).on(|wsi, reason, _| {
@@ -52,11 +55,11 @@ fn a_held_rest_is_delivered_though_nothing_more_comes() {
 fn a_held_rest_is_delivered_after_a_read_that_filled_the_buffer() {
     // a full buffer leaves it open whether the kernel has more
     let log = Log::default();
-    let (mut cx, vhost) = create(calm().rx_buffer(4096), server("lines", holding(&log)));
+    let (mut cx, vhost) = create(calm().rx_buffer(RX_BUFFER), server("lines", holding(&log)));
     let p = peer(&mut cx);
     let mut data = vec![b'x'; 3000];
     data.extend_from_slice(b"\nhold\n");
-    data.resize(4095, b'y');
+    data.resize(RX_BUFFER - 1, b'y');
     data.push(b'\n');
     send(&mut cx, p, &data);
     let_go(&mut cx, vhost);
@@ -138,11 +141,11 @@ fn a_held_connection_holds_its_peer_up_and_no_memory_grows() {
 
 #[test]
 fn partial_lines_are_put_together_however_they_are_cut() {
-    let text: String = (0..200).map(|n| format!("line {n} {}\n", "=".repeat(n * 7 % 100))).collect();
+    let text: String = (0..200).map(|n| format!("line {n} {}\n", "=".repeat(n * 7 % 300))).collect();
     for seed in 1..50 {
         let log = Log::default();
         let options = MemoryOptions { seed, max_segment: 1 + seed as usize * 3, max_write: usize::MAX, ..MemoryOptions::default() };
-        let (mut cx, _) = create(calm().memory(options).rx_buffer(4096), server("lines", User::new(&log)));
+        let (mut cx, _) = create(calm().memory(options).rx_buffer(RX_BUFFER), server("lines", User::new(&log)));
         let p = peer(&mut cx);
         send(&mut cx, p, text.as_bytes());
         assert!(log.received() == text, "seed {seed}");
@@ -153,9 +156,9 @@ fn partial_lines_are_put_together_however_they_are_cut() {
 #[test]
 fn a_role_that_never_takes_what_it_leaves_is_closed() {
     let log = Log::default();
-    let (mut cx, _) = create(calm().rx_buffer(4096), server("lines", User::new(&log)));
+    let (mut cx, _) = create(calm().rx_buffer(RX_BUFFER), server("lines", User::new(&log)));
     let p = peer(&mut cx);
-    for _ in 0..10 {
+    for _ in 0..20 {
         cx.memory().unwrap().peer_send(p, &[b'x'; 1000]);
         settle(&mut cx);
     }
@@ -257,14 +260,14 @@ fn a_flood_from_one_peer_leaves_the_others_their_turn() {
             Ok(())
         })
     };
-    let (mut cx, _) = create(calm().rx_buffer(4096), server("bytes", user));
+    let (mut cx, _) = create(calm().rx_buffer(RX_BUFFER), server("bytes", user));
     let (a, b) = (peer(&mut cx), peer(&mut cx));
-    assert_eq!(cx.memory().unwrap().peer_send(a, &[0; 200_000]), 200_000);
+    assert_eq!(cx.memory().unwrap().peer_send(a, &[0; 250_000]), 250_000);
     assert_eq!(cx.memory().unwrap().peer_send(b, b"me too"), 6);
     settle(&mut cx);
     let order = order.borrow();
     let at = order.iter().position(|flood| !flood).unwrap();
-    assert!(at <= 8 && order.len() > 40, "{at} of {}", order.len());
+    assert!(at <= 8 && order.len() > 12, "{at} of {}", order.len());
 }
 
 #[test]

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// Bytes read at once, by default.
 const RX_BUFFER: usize = 64 * 1024;
-const RX_BUFFER_MIN: usize = 4 * 1024;
+const RX_BUFFER_MIN: usize = 16 * 1024;
 const RX_BUFFER_MAX: usize = 16 * 1024 * 1024;
 /// Descriptors left for the rest of the process by the default connection limit.
 const SPARE_DESCRIPTORS: u64 = 32;
@@ -107,7 +107,7 @@ impl ContextBuilder {
     }
 
     /// Bytes read at once, into the one buffer that all connections share (C: `pt_serv_buf_size`).
-    /// 4 KiB to 16 MiB, default 64 KiB. Also the most that a paused connection holds.
+    /// 16 KiB to 16 MiB, default 64 KiB. Also the most that a paused connection holds.
     pub fn rx_buffer(mut self, bytes: usize) -> Self {
         self.rx_buffer = bytes;
         self
@@ -196,6 +196,7 @@ impl ContextBuilder {
             spare_role_data: Vec::new(),
             cancelled: Arc::new(AtomicBool::new(false)),
             stop: false,
+            signalled: false,
         };
         let mut context = Context { svc, users: Vec::new(), destroyed: false };
         for vhost in self.vhosts {

@@ -45,7 +45,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// One turn of the loop: timers that are due, then whatever is ready, waiting for it at most
+    /// One turn of the loop: whatever is ready and timers that are due, waiting for the first at most
     /// `timeout`; `None` waits until something happens (C: `lws_service`, whose argument is not
     /// honoured).
     ///
@@ -74,20 +74,26 @@ impl Context {
         let mut signal = None;
         while signal.is_none() && !self.svc.stop {
             self.service(None)?;
-            signal = watch.take();
+            signal = self.take_signal(watch);
         }
         if let Some(signal) = signal {
             crate::lwsl_notice!("signal {signal}: closing {} connections", self.connections());
         }
         self.close_all(Close::GOING_AWAY);
         let deadline = self.svc.clock.monotonic_us() + micros(GRACE);
-        while self.svc.slots.len() > 0 && self.svc.clock.monotonic_us() < deadline && watch.take().is_none() {
+        while self.svc.slots.len() > 0 && self.svc.clock.monotonic_us() < deadline && self.take_signal(watch).is_none() {
             self.turn(Some(deadline))?;
             // asked again by a last callback: it is under way, and must not keep the loop from sleeping
             self.svc.stop = false;
         }
         self.destroy();
         Ok(signal)
+    }
+
+    /// The signal that came, if the turn saw its pipe readable: no system call in other turns.
+    fn take_signal(&mut self, watch: &crate::sys::SignalWatch) -> Option<i32> {
+        let simulated = matches!(self.svc.net, Net::Memory(_));
+        (std::mem::take(&mut self.svc.signalled) || simulated).then(|| watch.take()).flatten()
     }
 
     /// Asks every connection to close and stops listening; turns carry it out.

@@ -1,9 +1,9 @@
 //! Where bytes come from and go to: addresses, the operating system's sockets, and the simulated
 //! network. Nothing here knows connections, roles or users.
 
-pub mod address;
+pub(crate) mod address;
 pub(crate) mod io;
-pub mod memory;
+pub(crate) mod memory;
 pub(crate) mod os;
 
 use crate::time::clock::Clock;

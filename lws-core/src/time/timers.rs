@@ -125,11 +125,13 @@ impl<T> Timers<T> {
     }
 
     /// Whether the timer is still to fire.
+    #[cfg(test)]
     pub(crate) fn contains(&self, id: TimerId) -> bool {
         self.slot(id).is_some()
     }
 
     /// When the timer fires; `None` if `id` is stale.
+    #[cfg(test)]
     pub(crate) fn deadline(&self, id: TimerId) -> Option<u64> {
         self.slot(id).map(|slot| slot.want.deadline_us)
     }
@@ -161,6 +163,7 @@ impl<T> Timers<T> {
     }
 
     /// Whether none is running.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.heap.is_empty()
     }
@@ -171,6 +174,7 @@ impl<T> Timers<T> {
         Key { deadline_us, seq }
     }
 
+    #[cfg(test)]
     fn slot(&self, id: TimerId) -> Option<&Slot<T>> {
         self.slots.get(id.index as usize).filter(|slot| slot.generation == id.generation && slot.payload.is_some())
     }

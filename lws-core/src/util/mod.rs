@@ -1,5 +1,5 @@
 //! Generic helpers, independent of everything else here.
 
-pub mod buflist;
-pub mod cmdline;
-pub mod ring;
+pub(crate) mod buflist;
+pub(crate) mod cmdline;
+pub(crate) mod ring;

@@ -201,12 +201,14 @@ pub(crate) struct Listener {
     pub(crate) path: Option<PathBuf>,
 }
 
-/// The vhost named `host` that shares `now`'s listen socket. Exact, without case; a port at the
-/// end of `host` doesn't count.
+/// The vhost named `host` that shares `now`'s listen socket, or the first that shares it when none
+/// has that name. Exact, without case; a port at the end of `host` doesn't count.
 pub(crate) fn choose_by_host(vhosts: &[VhostInfo], now: VhostId, host: &str) -> Option<VhostId> {
     let listener = vhosts.get(now.0 as usize)?.listener?;
     let name = host_without_port(host);
-    let found = vhosts.iter().position(|v| v.listener == Some(listener) && !v.destroyed && v.name.eq_ignore_ascii_case(name))?;
+    let mut sharing = vhosts.iter().enumerate().filter(|(_, v)| v.listener == Some(listener) && !v.destroyed);
+    let first = sharing.clone().next()?;
+    let (found, _) = sharing.find(|(_, v)| v.name.eq_ignore_ascii_case(name)).unwrap_or(first);
     Some(VhostId(found as u32))
 }
 
@@ -245,8 +247,9 @@ mod tests {
         assert_eq!(choose("localhost"), Some(0));
         assert_eq!(choose("LocalHost:7681"), Some(0));
         assert_eq!(choose("local"), Some(1));
-        assert_eq!(choose("loc"), None);
-        assert_eq!(choose("other"), None, "another listen socket's");
+        assert_eq!(choose("loc"), Some(0), "the first one stands for unknown names");
+        assert_eq!(choose("other"), Some(0), "another listen socket's");
+        assert_eq!(choose_by_host(&vhosts, VhostId(1), "unknown"), Some(VhostId(0)), "not the one of the last request");
         assert_eq!(choose("[::1]:80"), Some(3));
     }
 }

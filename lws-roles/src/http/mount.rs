@@ -300,7 +300,7 @@ impl Mount {
         if self.protocol_name().is_some_and(str::is_empty) {
             return Err(MountError::Protocol);
         }
-        let bad = |text: &str| text.is_empty() || text.contains(|c: char| c.is_ascii_control());
+        let bad = |text: &str| text.is_empty() || text != text.trim() || text.contains(|c: char| c.is_ascii_control());
         if self.extra_mimetypes.iter().any(|(s, m)| bad(s) || bad(m)) {
             return Err(MountError::Mimetype);
         }

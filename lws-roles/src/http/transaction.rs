@@ -30,6 +30,8 @@ pub(crate) enum Outgoing {
 pub(crate) struct Transaction {
     pub(crate) head: RequestHead,
     pub(crate) outgoing: Outgoing,
+    /// The head is complete. Before that user code may know the connection, but has nothing to answer.
+    pub(crate) received: bool,
     /// The connection serves another request after this one.
     pub(crate) keep_alive: bool,
     /// User code said that it is done (C: `lws_http_transaction_completed`).
@@ -52,6 +54,7 @@ impl Transaction {
     pub(crate) fn reset(&mut self) {
         self.head.clear();
         self.outgoing = Outgoing::Nothing;
+        self.received = false;
         self.keep_alive = false;
         self.completed = false;
         self.endless = false;
@@ -61,6 +64,11 @@ impl Transaction {
     /// Whether a final head was written.
     pub(crate) fn has_begun(&self) -> bool {
         self.outgoing != Outgoing::Nothing
+    }
+
+    /// Whether user code is done with it: the library does the rest.
+    pub(crate) fn is_over(&self) -> bool {
+        self.completed || self.file.is_some()
     }
 
     /// What the body of a response with this status and length becomes, before chunking is decided.

@@ -341,8 +341,9 @@ impl RoleRx for WsRx {
         Flow::Continue
     }
 
-    fn keepalive(&mut self, cx: &mut Cx<'_>) -> bool {
-        send_control(&mut cx.raw(), self.me, Opcode::Ping, KEEPALIVE).is_ok()
+    fn keepalive(&mut self, cx: &mut Cx<'_>) {
+        // a connection that has gone needs no probe
+        let _ = send_control(&mut cx.raw(), self.me, Opcode::Ping, KEEPALIVE);
     }
 
     fn connect_failed(&mut self, cx: &mut Cx<'_>, why: &str) {

@@ -2,6 +2,7 @@
 
 import email
 import http.server
+import sys
 import urllib.parse
 
 
@@ -13,20 +14,24 @@ class Forms(http.server.BaseHTTPRequestHandler):
         kind = self.headers["content-type"]
         if kind.startswith("multipart/form-data"):
             message = email.message_from_bytes(b"content-type: " + kind.encode() + b"\r\n\r\n" + body)
-            fields = [(self.name(part), part.get_payload()) for part in message.get_payload()]
+            fields = [self.field(part) for part in message.get_payload()]
         else:
-            fields = urllib.parse.parse_qsl(body.decode(), strict_parsing=True)
-        fields = sorted((name, value, "") if isinstance(name, str) else (name[0], value, f" ({name[1]})") for name, value in fields)
-        print(self.path, *(f"{name}={value!r}{file}" for name, value, file in fields), flush=True)
+            fields = [(*pair, "") for pair in urllib.parse.parse_qsl(body.decode(), strict_parsing=True)]
+        texts = sorted(f"{name}={value!r}{file}" for name, value, file in fields)
+        # one write: a thread for each connection prints here
+        sys.stdout.write(" ".join([self.path, *texts]) + "\n")
+        sys.stdout.flush()
         self.send_response(200)
         self.send_header("content-length", "3")
         self.end_headers()
         self.wfile.write(b"OK\n")
 
     @staticmethod
-    def name(part):
+    def field(part):
+        """Name, value, and the file's name in brackets if it is one."""
         name = part.get_param("name", header="content-disposition")
-        return (name, part.get_filename()) if part.get_filename() else name
+        file = part.get_filename()
+        return name, part.get_payload(), f" ({file})" if file else ""
 
     def log_message(self, *_):
         pass

@@ -1,16 +1,21 @@
 //! Gets one page. See README.md.
 
+use lws::lwsl_hexdump_debug;
 use lws::prelude::*;
-use lws::{RetryPolicy, lwsl_hexdump_debug};
 use minimal_examples as common;
 use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 const USAGE: &str = "minimal-http-client [-l] [--server NAME] [-p PORT] [--path PATH] [-v] [-d LEVELS]";
 
+/// With `-v` a server that says nothing for so long is given up, as C's policy of that option does.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 struct Client {
     to: ConnectInfo,
+    patience: Option<Duration>,
     received: u64,
     /// Shared with `main`: the response was complete, and its status 200.
     good: Rc<Cell<bool>>,
@@ -33,11 +38,15 @@ impl Protocol for Client {
                 lwsl_err!("connection failed: {why}");
                 wsi.vhost().stop();
             }
+            // the request is about to be sent; the timer starts anew whenever something arrives
+            Reason::ClientAppendHandshakeHeader(_) => wsi.set_timer(self.patience),
             Reason::EstablishedClientHttp => {
+                wsi.set_timer(self.patience);
                 let status = wsi.http_status().unwrap_or_default();
                 lwsl_user!("connected to {:?}, status {status}", wsi.peer_addr());
             }
             Reason::ReceiveClientHttpRead(data) => {
+                wsi.set_timer(self.patience);
                 self.received += data.len() as u64;
                 lwsl_hexdump_debug!(data);
             }
@@ -45,6 +54,10 @@ impl Protocol for Client {
                 lwsl_user!("received {} bytes of body", self.received);
                 self.good.set(wsi.http_status() == Some(200));
                 wsi.vhost().stop();
+            }
+            Reason::Timer => {
+                lwsl_err!("nothing heard for {PATIENCE:?}");
+                return Err(Close::ABORT);
             }
             // without a complete response before it: the server gave up
             Reason::ClosedClientHttp => wsi.vhost().stop(),
@@ -57,17 +70,10 @@ impl Protocol for Client {
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let args = common::start(USAGE, &["-l", "--server", "-p", "--path", "-v"]);
     let (address, port) = common::server(&args, "-p");
-    let mut to = ConnectInfo::new(&address, port).method("GET").path(args.option("--path").unwrap_or("/"));
-    if args.has("-v") {
-        // C's -v: a connection that is silent for 10 s is given up
-        to = to.retry_and_idle_policy(RetryPolicy {
-            secs_since_valid_ping: 3,
-            secs_since_valid_hangup: 10,
-            ..RetryPolicy::DEFAULT
-        });
-    }
+    let to = ConnectInfo::new(&address, port).method("GET").path(args.option("--path").unwrap_or("/"));
+    let patience = args.has("-v").then_some(PATIENCE);
     let good = Rc::new(Cell::new(false));
-    let client = Client { to, received: 0, good: Rc::clone(&good) };
+    let client = Client { to, patience, received: 0, good: Rc::clone(&good) };
     let mut context = lws::context().vhost(Vhost::new("default").protocol(client)).create()?;
     context.run()?;
     Ok(common::completed(good.get()))

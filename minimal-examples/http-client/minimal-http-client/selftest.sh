@@ -4,6 +4,11 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . ../../selftest-lib.sh
 
+# -v: a server that says nothing is given up in the end; meanwhile the rest is tested
+start_server minimal-http-server-sse --interval 3600000
+start silent "$BIN_DIR/minimal-http-client" -p "$PORT" --path /sse -v
+silent=$PID
+
 start_server minimal-http-server
 run minimal-http-client -p "$PORT" -v
 expect_in "result" "Completed: OK" "$OUT"
@@ -23,3 +28,8 @@ expect_in "unknown option" "unknown option --wrong" "$OUT"
 start_server minimal-http-server-dynamic
 run_failing minimal-http-client -p "$PORT" --path /dyn/none
 expect_in "status" "status 404" "$OUT"
+
+status=0
+wait "$silent" || status=$?
+expect "exit status of a client that heard nothing" 1 "$status"
+wait_for "$WORK/silent.log" "nothing heard for 10s"

@@ -10,11 +10,7 @@ const USAGE: &str =
 /// Each vhost serves a folder of its own.
 fn vhost(name: &str, port: u16) -> Vhost {
     let origin = common::folder("http-server/minimal-http-server-multivhost", &format!("mount-origin-{name}"));
-    Vhost::new(name)
-        .port(port)
-        .mount(Mount::dir("/", origin))
-        .error_document_404("/404.html")
-        .security_best_practices()
+    Vhost::new(name).port(port).mount(Mount::dir("/", origin)).error_document_404("/404.html").security_best_practices()
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,7 +1,7 @@
 //! Connects to a server and sends it back whatever it sends, until it closes. See README.md.
 
-use lws::prelude::*;
 use lws::RetryPolicy;
+use lws::prelude::*;
 use minimal_examples as common;
 use std::cell::Cell;
 use std::process::ExitCode;

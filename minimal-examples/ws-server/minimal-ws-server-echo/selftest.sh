@@ -10,9 +10,7 @@ start_server minimal-ws-server-echo
 url=ws://127.0.0.1:$PORT/
 peer ws_client.py "$url" --case all
 peer ws_raw.py 127.0.0.1 "$PORT"
-for name in lws-minimal-server-echo any-other; do
-    peer ws_client.py "$url" --case echo --subprotocol "$name"
-done
+peer ws_client.py "$url" --case subprotocol --subprotocol lws-minimal-server-echo
 stop "$PID"
 
 start_server minimal-ws-server-echo -o

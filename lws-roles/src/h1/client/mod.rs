@@ -38,7 +38,8 @@ impl RoleFactory for H1ClientFactory {
 
     fn client(&self, info: &Rc<ConnectInfo>) -> Option<Halves> {
         let method = Method::parse(info.method.as_deref()?.as_bytes())?;
-        (method != Method::Connect).then(|| Halves { rx: Box::new(rx::ClientRx::default()), tx: Box::new(tx::ClientTx) })
+        (method != Method::Connect)
+            .then(|| Halves { rx: Box::new(rx::ClientRx::default()), tx: Box::new(tx::ClientTx) })
     }
 
     fn adopts(&self, _: Adopt) -> bool {

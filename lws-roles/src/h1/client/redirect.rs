@@ -127,7 +127,9 @@ mod tests {
 
     #[test]
     fn rfc9110_10_2_2_relative_locations_stay_on_the_server() {
-        let same = |path: &str, host: Option<&str>| Ok(("127.0.0.1".to_owned(), 8080, path.to_owned(), host.map(str::to_owned)));
+        let same = |path: &str, host: Option<&str>| {
+            Ok(("127.0.0.1".to_owned(), 8080, path.to_owned(), host.map(str::to_owned)))
+        };
         assert_eq!(to(&info(), "/x?y=1#frag"), same("/x?y=1", None));
         assert_eq!(to(&info(), "c"), same("/a/c", None));
         assert_eq!(to(&info(), "../c"), same("/c", None));

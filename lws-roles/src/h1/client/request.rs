@@ -168,7 +168,8 @@ impl Request<'_> {
 
     /// Whether the connection may carry another request after this one.
     pub(super) fn may_persist(&self) -> bool {
-        let close = |value: &[u8]| str::from_utf8(value).is_ok_and(|v| list_tokens(v).any(|t| t.eq_ignore_ascii_case("close")));
+        let close =
+            |value: &[u8]| str::from_utf8(value).is_ok_and(|v| list_tokens(v).any(|t| t.eq_ignore_ascii_case("close")));
         self.info.pipeline && !self.values("connection").any(close)
     }
 
@@ -240,7 +241,13 @@ mod tests {
         Request { method, info: &info, fields: &fields(list), body_pending, without_body: false }.framing()
     }
 
-    fn head(method: Method, info: &ConnectInfo, list: &[(&str, &str)], body_pending: bool, without_body: bool) -> String {
+    fn head(
+        method: Method,
+        info: &ConnectInfo,
+        list: &[(&str, &str)],
+        body_pending: bool,
+        without_body: bool,
+    ) -> String {
         let fields = fields(list);
         let request = Request { method, info, fields: &fields, body_pending, without_body };
         let mut out = Vec::new();
@@ -311,7 +318,10 @@ mod tests {
         assert_eq!(head(Method::Get, &info, &[("x-y", "z")], false, false), get);
         let info = ConnectInfo::new("h", 80).pipeline(true);
         for (method, empty) in [(Method::Post, "content-length: 0\r\n"), (Method::Delete, "")] {
-            assert_eq!(head(method, &info, &[], false, false), format!("{method} / HTTP/1.1\r\nhost: h\r\n{empty}\r\n"));
+            assert_eq!(
+                head(method, &info, &[], false, false),
+                format!("{method} / HTTP/1.1\r\nhost: h\r\n{empty}\r\n")
+            );
         }
         let chunked = "POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n";
         assert_eq!(head(Method::Post, &info, &[], true, false), chunked);
@@ -321,7 +331,8 @@ mod tests {
     #[test]
     fn rfc9110_15_4_body_fields_go_when_the_method_becomes_get() {
         let info = ConnectInfo::new("h", 80).pipeline(true);
-        let list = [("Content-Type", "text/plain"), ("content-length", "5"), ("x", "y"), ("Transfer-Encoding", "chunked")];
+        let list =
+            [("Content-Type", "text/plain"), ("content-length", "5"), ("x", "y"), ("Transfer-Encoding", "chunked")];
         assert_eq!(head(Method::Get, &info, &list, true, true), "GET / HTTP/1.1\r\nhost: h\r\nx: y\r\n\r\n");
     }
 
@@ -330,7 +341,8 @@ mod tests {
         let persists = |pipeline, list: &[(&str, &str)]| {
             let info = ConnectInfo::new("h", 80).pipeline(pipeline);
             let fields = fields(list);
-            Request { method: Method::Get, info: &info, fields: &fields, body_pending: false, without_body: false }.may_persist()
+            Request { method: Method::Get, info: &info, fields: &fields, body_pending: false, without_body: false }
+                .may_persist()
         };
         assert!(persists(true, &[]));
         assert!(!persists(false, &[]));

@@ -55,8 +55,6 @@ pub(super) struct ClientRx {
     redirects: u8,
     /// The peer has sent something on this connection since the request.
     heard: bool,
-    /// The request was sent again because a reused connection turned out to be closed.
-    retried: bool,
     /// A redirect has made the method GET.
     without_body: bool,
     /// Both sides let the connection persist.
@@ -77,6 +75,7 @@ impl RoleRx for ClientRx {
         let mut fields = cx.take_fields();
         let sent = self.send_request(cx, &info, &mut fields);
         cx.return_fields(fields);
+        cx.watch_validity();
         match sent {
             Ok(()) => Flow::Continue,
             Err(why) => self.fail(cx, &why.to_string()),
@@ -148,9 +147,6 @@ impl RoleRx for ClientRx {
         if matches!(self.state, State::Quiet | State::Idle) {
             return Flow::Continue;
         }
-        if cx.role_data::<ClientTransaction>().is_some_and(|t| t.body_pending) {
-            cx.want_write();
-        }
         self.body_written(cx)
     }
 
@@ -158,7 +154,10 @@ impl RoleRx for ClientRx {
         match self.state {
             State::Head if matches!(why, Pending::AwaitingServerResponse | Pending::ClientIssuePayload) => {
                 let sent = cx.role_data::<ClientTransaction>().is_some_and(|t| t.is_sent());
-                self.fail(cx, if sent { "Timed out waiting for the response" } else { "Timed out sending the request body" })
+                self.fail(
+                    cx,
+                    if sent { "Timed out waiting for the response" } else { "Timed out sending the request body" },
+                )
             }
             // it is user code that doesn't let the body move on
             State::Body(_) | State::UntilClose if why == Pending::HttpContent && cx.is_paused() && !cx.is_closing() => {
@@ -230,8 +229,13 @@ impl ClientRx {
             return Ok(());
         }
         let Some(t) = cx.role_data::<ClientTransaction>() else { return Ok(()) };
-        t.body_pending &= !self.without_body;
-        let request = Request { method: self.method, info, fields, body_pending: t.body_pending, without_body: self.without_body };
+        let request = Request {
+            method: self.method,
+            info,
+            fields,
+            body_pending: t.body_pending,
+            without_body: self.without_body,
+        };
         let outgoing = request.framing()?;
         t.outgoing = outgoing;
         self.keep_alive = request.may_persist();
@@ -271,13 +275,12 @@ impl ClientRx {
     //= rfc9112#9.3.1 a user agent may repeat an idempotent request by itself, and MUST NOT others
     fn retry(&mut self, cx: &mut Cx<'_>) -> Option<Rc<ConnectInfo>> {
         let begun = cx.role_data::<ClientTransaction>().is_none_or(|t| t.body_begun);
-        if !cx.is_reused() || self.retried || begun || !self.method.is_idempotent() {
+        if !cx.is_reused() || begun || !self.method.is_idempotent() {
             return None;
         }
         let mut info = (*cx.connect_info()?).clone();
-        // on a connection of its own, which no other request can have worn out
+        // once: on a connection of its own, which no other request can have worn out
         info.pipeline = false;
-        self.retried = true;
         self.state = State::Quiet;
         lws_core::lwsl_info!("{}: reused connection was closed, trying again on a fresh one", cx.id());
         Some(Rc::new(info))
@@ -332,7 +335,6 @@ impl ClientRx {
         self.without_body |= becomes_get;
         next.method = Some(method.as_str().to_owned());
         self.redirects += 1;
-        self.retried = false;
         self.state = State::Quiet;
         lws_core::lwsl_info!("{}: {status}, on to {}:{}{}", cx.id(), next.address, next.port, next.path);
         Ok(next)

@@ -28,11 +28,7 @@ const ANY_TYPE: &str = "application/octet-stream";
 /// What a request for a file came to.
 pub(crate) enum Found {
     /// To be answered with this status and the fields; then the job runs, if there is one.
-    Answer {
-        status: u16,
-        body: BodyLength,
-        job: Option<Box<FileJob>>,
-    },
+    Answer { status: u16, body: BodyLength, job: Option<Box<FileJob>> },
     /// 301 to this location: a directory whose '/' at the end is missing.
     Redirect(String),
     /// To be answered with the error page of this status: 404, 403 when it may not be served, 415
@@ -48,7 +44,8 @@ pub(crate) fn open(mount: &Mount, rest: &str, head: &RequestHead, fields: &mut F
         return Found::Redirect(with_slash(head));
     }
     let is_dir_path = rest.ends_with('/');
-    let (file, meta) = match Place::new(origin, rest, default_file).and_then(|place| place.open(mount.symlink_policy())) {
+    let (file, meta) = match Place::new(origin, rest, default_file).and_then(|place| place.open(mount.symlink_policy()))
+    {
         Ok(opened) => opened,
         Err(Miss::Directory) if !is_dir_path => return Found::Redirect(with_slash(head)),
         Err(Miss::Directory) => return Found::Refused(404),
@@ -168,7 +165,9 @@ fn compose(
 fn wanted(head: &RequestHead, now: &Validators<'_>, size: u64) -> RangeSet {
     let mut all = head.header_all_bytes(Token::Range);
     match (all.next().map(str::from_utf8), all.next()) {
-        (Some(Ok(value)), None) if head.method() == Method::Get && etag::if_range(head, now) => RangeSet::parse(value, size),
+        (Some(Ok(value)), None) if head.method() == Method::Get && etag::if_range(head, now) => {
+            RangeSet::parse(value, size)
+        }
         _ => RangeSet::Whole,
     }
 }

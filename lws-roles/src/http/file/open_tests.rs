@@ -77,9 +77,13 @@ struct Site {
 impl Site {
     fn new() -> Self {
         let dir = Scratch::new();
-        for (name, content) in
-            [("index.html", &b"<top>"[..]), ("d.txt", DIGITS), ("empty.txt", b""), ("x.unknown", b"?"), ("sub dir/index.html", b"<sub>")]
-        {
+        for (name, content) in [
+            ("index.html", &b"<top>"[..]),
+            ("d.txt", DIGITS),
+            ("empty.txt", b""),
+            ("x.unknown", b"?"),
+            ("sub dir/index.html", b"<sub>"),
+        ] {
             set_time(&dir.file(name, content), UNIX_EPOCH + Duration::from_secs(TIME));
         }
         let mount = Mount::dir("/m", dir.path(""));
@@ -160,7 +164,10 @@ fn what_is_missing_or_has_no_type_is_refused() {
     site.mount = site.mount.mimetype("*", "x/y");
     assert_eq!(site.get("/m/x.unknown", &[]).field("content-type"), Some("x/y"));
     let elsewhere = Mount::callback("/m", "p");
-    assert!(matches!(open(&elsewhere, "/d.txt", &head("GET", "/m/d.txt", &[]), &mut Fields::new()), Found::Refused(404)));
+    assert!(matches!(
+        open(&elsewhere, "/d.txt", &head("GET", "/m/d.txt", &[]), &mut Fields::new()),
+        Found::Refused(404)
+    ));
 }
 
 #[test]
@@ -250,7 +257,8 @@ fn rfc9110_15_3_7_2_multiple_parts() {
     assert_eq!(answer.status, 206);
     //= rfc9110#15.3.7.2 a server MUST NOT generate Content-Range in the head of a multipart response
     assert_eq!(answer.field("content-range"), None);
-    let boundary = answer.field("content-type").and_then(|t| t.strip_prefix("multipart/byteranges; boundary=")).unwrap();
+    let boundary =
+        answer.field("content-type").and_then(|t| t.strip_prefix("multipart/byteranges; boundary=")).unwrap();
     assert!(boundary.len() <= 70 && boundary.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)));
     let part = |range: &str, bytes: &str| {
         format!("\r\n--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: bytes {range}/10\r\n\r\n{bytes}")
@@ -333,7 +341,12 @@ fn a_named_file_answers_a_post_whole() {
 #[test]
 fn fields_of_user_code_stay() {
     let site = Site::new();
-    let own = [("ETag", "\"mine\""), ("cache-control", "max-age=1"), ("Content-Type", "x/y"), ("Last-Modified", "Sun, 06 Nov 1994 08:49:00 GMT")];
+    let own = [
+        ("ETag", "\"mine\""),
+        ("cache-control", "max-age=1"),
+        ("Content-Type", "x/y"),
+        ("Last-Modified", "Sun, 06 Nov 1994 08:49:00 GMT"),
+    ];
     let answer = serve(&digits(&site), Some("a/b"), &head("GET", "/", &[]), &own);
     assert_eq!((answer.status, answer.fields.len()), (200, own.len() + 1));
     for (name, value) in own {

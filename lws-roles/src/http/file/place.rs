@@ -112,7 +112,10 @@ pub(super) fn open_anywhere(path: &Path) -> Result<(File, Metadata), Miss> {
 }
 
 /// Opens what `locate` finds before and after. A file that is replaced meanwhile is tried again.
-fn open_steady(locate: impl Fn() -> Result<Metadata, Miss>, open: impl Fn() -> io::Result<File>) -> Result<(File, Metadata), Miss> {
+fn open_steady(
+    locate: impl Fn() -> Result<Metadata, Miss>,
+    open: impl Fn() -> io::Result<File>,
+) -> Result<(File, Metadata), Miss> {
     for _ in 0..ATTEMPTS {
         let before = locate()?;
         if before.is_dir() {

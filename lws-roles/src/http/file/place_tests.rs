@@ -66,8 +66,21 @@ fn an_origin_may_end_in_a_slash_or_be_relative() {
 #[test]
 fn names_that_are_no_names_are_refused_before_they_are_looked_up() {
     let (_dir, www) = site();
-    for bad in ["/../secret", "/a/../../secret", "/..", "/a/..", "/./index.html", "/a/./b/c.txt", "/a/../index.html", "//", "//etc/passwd", "/a//b/c.txt", "/a//", "/index.html\0", "/\0"]
-    {
+    for bad in [
+        "/../secret",
+        "/a/../../secret",
+        "/..",
+        "/a/..",
+        "/./index.html",
+        "/a/./b/c.txt",
+        "/a/../index.html",
+        "//",
+        "//etc/passwd",
+        "/a//b/c.txt",
+        "/a//",
+        "/index.html\0",
+        "/\0",
+    ] {
         assert_eq!(follow(&www, bad), FORBIDDEN, "{bad:?}");
     }
 }
@@ -80,9 +93,14 @@ fn links_inside_are_followed_or_not() {
     dir.link("www/chain", "file");
     dir.link("www/folder", "a");
     dir.link("www/around", "a/../../www/a/b");
-    for (rest, want) in
-        [("/file", "c"), ("/absolute", "c"), ("/chain", "c"), ("/folder/", "a"), ("/folder/b/c.txt", "c"), ("/around/c.txt", "c")]
-    {
+    for (rest, want) in [
+        ("/file", "c"),
+        ("/absolute", "c"),
+        ("/chain", "c"),
+        ("/folder/", "a"),
+        ("/folder/b/c.txt", "c"),
+        ("/around/c.txt", "c"),
+    ] {
         assert_eq!(follow(&www, rest).as_deref(), Ok(want), "{rest}");
         assert_eq!(never(&www, rest), FORBIDDEN, "{rest}");
     }
@@ -100,7 +118,18 @@ fn links_outside_are_refused() {
     dir.link("www/up-and-in", "../www-not");
     dir.link("www/chain", "relative");
     dir.link("www/a/back", "../up");
-    for rest in ["/relative", "/absolute", "/etc", "/etc/", "/etc/passwd", "/up", "/up/secret", "/up-and-in/x", "/chain", "/a/back/secret"] {
+    for rest in [
+        "/relative",
+        "/absolute",
+        "/etc",
+        "/etc/",
+        "/etc/passwd",
+        "/up",
+        "/up/secret",
+        "/up-and-in/x",
+        "/chain",
+        "/a/back/secret",
+    ] {
         let found = follow(&www, rest);
         assert!(found == FORBIDDEN || (found == MISSING && rest == "/etc/"), "{rest}: {found:?}");
         assert_eq!(never(&www, rest), FORBIDDEN, "{rest}");

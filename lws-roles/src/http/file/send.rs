@@ -2,10 +2,11 @@
 //! sections 14 and 14.6).
 //!
 //! ```text
-//!   next_chunk: text of a part's head <--> bytes of the file --> end
-//!        |                                     |
-//!        |            '--- read_chunk: copied into a buffer
-//!        '--- by the kernel, where it can: the file's bytes never come through here
+//!   next_chunk:  text of a part's head <--> stretch of the file --> end
+//!                          |                   |        |
+//!                          |  .----------------'        '--> the kernel sends it, where it can
+//!                          v  v
+//!                       read_chunk --> one buffer --> the connection's output
 //! ```
 //!
 //! Large stretches go by `sendfile`; small ones, multipart heads, and all where `sendfile` can't be
@@ -265,7 +266,10 @@ impl Multipart {
 
 /// Whether a write failed because the peer has gone.
 fn is_peers_fault(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::TimedOut | ErrorKind::HostUnreachable)
+    matches!(
+        error.kind(),
+        ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::TimedOut | ErrorKind::HostUnreachable
+    )
 }
 
 #[cfg(test)]

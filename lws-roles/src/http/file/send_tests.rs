@@ -6,8 +6,8 @@ use super::*;
 use crate::http::range::RangeSet;
 use crate::http::transaction::Outgoing;
 use lws_core::{
-    Adopt, ConnectInfo, Context, ContextBuilder, Flow, Halves, MemoryOptions, Protocol, Reason, RoleFactory, RoleRx, RoleTx, RxBuf,
-    TxCx, Vhost, Write, Wsi,
+    Adopt, ConnectInfo, Context, ContextBuilder, Flow, Halves, MemoryOptions, Protocol, Reason, RoleFactory, RoleRx,
+    RoleTx, RxBuf, TxCx, Vhost, Write, Wsi,
 };
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -44,9 +44,7 @@ impl RoleFactory for Factory {
     }
 
     fn server(&self) -> Option<Halves> {
-        let (job, announced) = NEXT.take()?;
-        SEEN.take();
-        Some(Halves { rx: Box::new(Rx { job, announced }), tx: Box::new(Tx) })
+        Some(Halves { rx: Box::new(Rx(None)), tx: Box::new(Tx) })
     }
 
     fn client(&self, _: &Rc<ConnectInfo>) -> Option<Halves> {
@@ -58,10 +56,7 @@ impl RoleFactory for Factory {
     }
 }
 
-struct Rx {
-    job: FileJob,
-    announced: u64,
-}
+struct Rx(Option<FileJob>);
 
 fn left(cx: &mut Cx<'_>) -> u64 {
     match cx.role_data::<Transaction>().map(|t| t.outgoing) {
@@ -76,7 +71,10 @@ impl RoleRx for Rx {
     }
 
     fn connected(&mut self, cx: &mut Cx<'_>) -> Flow {
-        let transaction = Transaction { outgoing: Outgoing::Length(self.announced), ..Transaction::default() };
+        let Some((job, announced)) = NEXT.take() else { return Flow::Close(Close::ABORT) };
+        self.0 = Some(job);
+        SEEN.take();
+        let transaction = Transaction { outgoing: Outgoing::Length(announced), ..Transaction::default() };
         cx.set_role_data(Some(Box::new(transaction)));
         cx.hold_rx(true);
         self.writeable(cx)
@@ -87,8 +85,9 @@ impl RoleRx for Rx {
     }
 
     fn writeable(&mut self, cx: &mut Cx<'_>) -> Flow {
+        let Some(job) = &mut self.0 else { return Flow::Close(Close::ABORT) };
         let before = left(cx);
-        let result = self.job.send(cx);
+        let result = job.send(cx);
         let after = left(cx);
         SEEN.with_borrow_mut(|seen| {
             seen.calls.push(before - after);
@@ -134,8 +133,8 @@ const ROLES: &[&dyn RoleFactory] = &[&Factory];
 
 /// A context that sends a job to a socket.
 fn by_socket(job: FileJob, announced: u64) -> (Context, UnixStream) {
-    NEXT.set(Some((job, announced)));
     let mut context = ContextBuilder::new(ROLES).vhost(Vhost::new("v").protocol(Nobody)).create().unwrap();
+    NEXT.set(Some((job, announced)));
     let (ours, theirs) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();
     let vhost = context.vhost_by_name("v").unwrap();
@@ -166,9 +165,9 @@ fn drain(context: &mut Context, peer: &mut UnixStream) -> Vec<u8> {
 
 /// Sends a job over the simulated network to a peer that takes all that arrives.
 fn by_memory(job: FileJob, announced: u64, options: MemoryOptions, mut each_turn: impl FnMut(usize)) -> Vec<u8> {
-    NEXT.set(Some((job, announced)));
     let vhost = Vhost::new("v").port(1).protocol(Nobody);
     let mut context = ContextBuilder::new(ROLES).vhost(vhost).memory(options).create().unwrap();
+    NEXT.set(Some((job, announced)));
     let peer = context.memory().unwrap().peer_connect("port:1");
     let mut all = Vec::new();
     for turn in 0..TURNS {
@@ -309,7 +308,9 @@ fn small_files_and_stretches() {
     let dir = Scratch::new();
     let data = pattern(100_000);
     let path = dir.file("f", &data);
-    for (at, len) in [(0, 1), (99_999, 1), (5, 16 * 1024 - 1), (5, 16 * 1024), (5, 16 * 1024 + 1), (1000, 65_537), (0, 100_000)] {
+    for (at, len) in
+        [(0, 1), (99_999, 1), (5, 16 * 1024 - 1), (5, 16 * 1024), (5, 16 * 1024 + 1), (1000, 65_537), (0, 100_000)]
+    {
         let job = || FileJob::stretch(File::open(&path).unwrap(), at, len);
         let want = &data[at as usize..(at + len) as usize];
         let (mut context, mut peer) = by_socket(job(), len);
@@ -361,7 +362,7 @@ fn of_a_file_that_grows_only_the_announced_is_sent() {
     let path = dir.file("f", &data);
     let (mut context, mut peer) = by_socket(whole(&path), BIG as u64);
     until_stuck(&mut context);
-    std::io::Write::write_all(&mut File::options().append(true).open(&path).unwrap(), b"more").unwrap();
+    io::Write::write_all(&mut File::options().append(true).open(&path).unwrap(), b"more").unwrap();
     assert!(drain(&mut context, &mut peer) == data);
     assert_done();
 }
@@ -400,7 +401,10 @@ fn a_file_that_cannot_be_read_is_an_error() {
     assert!(matches!(job(100).read_chunk(&mut [0; 10]), Err(FileError::Read(_))));
     let (mut context, mut peer) = by_socket(job(100), 100);
     assert!(drain(&mut context, &mut peer).is_empty());
-    assert!(seen(|seen| seen.end.as_ref().is_some_and(|end| end.as_ref().is_err_and(|e| e.starts_with("reading it failed")))));
+    assert!(seen(|seen| seen
+        .end
+        .as_ref()
+        .is_some_and(|end| end.as_ref().is_err_and(|e| e.starts_with("reading it failed")))));
 }
 
 #[test]

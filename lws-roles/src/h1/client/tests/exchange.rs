@@ -4,7 +4,7 @@ use super::super::H1ClientFactory;
 use super::{Net, OK, WHOLE, get, post};
 use crate::http::token::Token;
 use crate::http::wsi::HttpWsi;
-use lws_core::{Close, ConnectInfo, Pending, Reason, RoleFactory, Write, WriteError, Wsi};
+use lws_core::{Close, ConnectInfo, MemoryOptions, Pending, Reason, RoleFactory, Write, WriteError, Wsi};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,7 +23,8 @@ fn rfc9112_3_a_get_and_its_callbacks() {
 
 #[test]
 fn rfc9112_6_bodies_of_every_kind_in_any_segmentation() {
-    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n";
+    let chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nTrailer: t\r\n\r\n";
     let length = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde";
     let until_close = "HTTP/1.1 200 OK\r\n\r\nabcde";
     let old = "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nabcde";
@@ -33,7 +34,11 @@ fn rfc9112_6_bodies_of_every_kind_in_any_segmentation() {
             let mut net = Net::new();
             net.connect(get("/"));
             let (peer, _) = net.accept();
-            if bytewise { net.send_bytewise(peer, response) } else { net.send(peer, response) }
+            if bytewise {
+                net.send_bytewise(peer, response);
+            } else {
+                net.send(peer, response);
+            }
             net.hang_up(peer);
             assert_eq!(net.body(0).as_deref(), Some("abcde"), "{response}");
             let end = net.events(0).split_off(4);
@@ -46,7 +51,11 @@ fn rfc9112_6_bodies_of_every_kind_in_any_segmentation() {
 #[test]
 fn rfc9112_6_3_responses_without_a_body() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n";
-    let none = ["HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"];
+    let none = [
+        "HTTP/1.1 204 No Content\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+    ];
     for (method, response) in [("HEAD", head)].into_iter().chain(none.map(|response| ("GET", response))) {
         let mut net = Net::new();
         net.connect(get("/").method(method));
@@ -84,7 +93,10 @@ fn status_and_headers_are_readable_and_added_headers_are_sent() {
 }
 
 /// A hook that announces a body and writes it a piece a WRITEABLE, the last as final.
-fn writes(pieces: &'static [&'static str], length: Option<&'static str>) -> impl FnMut(&mut Wsi<'_>, &mut Reason<'_>) -> Result<(), Close> {
+fn writes(
+    pieces: &'static [&'static str],
+    length: Option<&'static str>,
+) -> impl FnMut(&mut Wsi<'_>, &mut Reason<'_>) -> Result<(), Close> {
     let mut left = pieces;
     move |wsi, reason| {
         match reason {
@@ -115,7 +127,10 @@ fn writes(pieces: &'static [&'static str], length: Option<&'static str>) -> impl
 #[test]
 fn rfc9112_7_1_request_bodies_are_chunked_or_of_the_length_announced() {
     for (length, want) in [
-        (None, "POST /p HTTP/1.1\r\nhost: mem\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+        (
+            None,
+            "POST /p HTTP/1.1\r\nhost: mem\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+        ),
         (Some("5"), "POST /p HTTP/1.1\r\nhost: mem\r\nconnection: close\r\ncontent-length: 5\r\n\r\nabcde"),
     ] {
         let mut net = Net::with(writes(&["abc", "de"], length));
@@ -175,7 +190,13 @@ fn writes_that_do_not_fit_the_request_are_refused() {
     net.connect(post("/"));
     let (_, request) = net.accept();
     assert!(request.ends_with("\r\n\r\nabc"), "{request}");
-    let want = [Err(WriteError::Sequence), Err(WriteError::TooLong), Err(WriteError::WrongKind), Ok(3), Err(WriteError::TooLong)];
+    let want = [
+        Err(WriteError::Sequence),
+        Err(WriteError::TooLong),
+        Err(WriteError::WrongKind),
+        Ok(3),
+        Err(WriteError::TooLong),
+    ];
     assert_eq!(*results.borrow(), want);
 }
 
@@ -203,25 +224,25 @@ fn rfc9112_9_5_an_early_error_response_ends_the_request_body() {
     assert_eq!(*late.borrow(), [Ok(4)], "taken and dropped");
     assert_eq!(net.receive(peer), "");
     assert!(net.ended(peer), "a request that wasn't completed can't be followed by another");
-    assert_eq!(net.events(0), ["append", "writeable", "filter", "bind", "established 413", "read no", "completed", "drop", "closed"]);
+    assert_eq!(
+        net.events(0),
+        ["append", "writeable", "filter", "bind", "established 413", "read no", "completed", "drop", "closed"]
+    );
     net.assert_empty();
 }
 
 #[test]
 fn an_early_success_lets_the_request_go_on() {
-    let mut net = Net::with(writes(&["abc", "de", "f"], None));
-    net.world.borrow_mut().hook = Some(Box::new({
-        let mut inner = writes(&["abc", "de"], None);
-        let mut held = false;
-        move |wsi, reason| match reason {
-            Reason::ClientHttpWriteable if !std::mem::replace(&mut held, true) => Ok(()),
-            Reason::EstablishedClientHttp => {
-                wsi.callback_on_writable();
-                Ok(())
-            }
-            _ => inner(wsi, reason),
+    let mut write = writes(&["abc", "de"], None);
+    let mut held = false;
+    let mut net = Net::with(move |wsi, reason| match reason {
+        Reason::ClientHttpWriteable if !std::mem::replace(&mut held, true) => Ok(()),
+        Reason::EstablishedClientHttp => {
+            wsi.callback_on_writable();
+            Ok(())
         }
-    }));
+        _ => write(wsi, reason),
+    });
     net.connect(post("/").pipeline(true));
     let (peer, _) = net.accept();
     net.send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
@@ -229,6 +250,93 @@ fn an_early_success_lets_the_request_go_on() {
     net.send(peer, "k");
     assert_eq!(net.events(0).last().map(String::as_str), Some("completed"));
     assert!(!net.ended(peer), "both are complete: kept for another request");
+}
+
+#[test]
+fn a_response_that_is_complete_before_its_request_ends_the_connection() {
+    let mut net = Net::with(|wsi, reason| {
+        if let Reason::ClientAppendHandshakeHeader(_) = reason {
+            wsi.client_http_body_pending(true);
+        }
+        Ok(())
+    });
+    net.connect(post("/").pipeline(true));
+    let (peer, _) = net.accept();
+    net.send(peer, OK);
+    assert!(net.ended(peer));
+    assert_eq!(net.events(0)[2..], WHOLE[1..]);
+    net.assert_empty();
+}
+
+#[test]
+fn rfc9110_15_2_an_interim_response_is_not_shown() {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&seen);
+    let mut net = Net::with(move |wsi, reason| {
+        match reason {
+            Reason::ClientAppendHandshakeHeader(_) => wsi.set_timer(Some(Duration::from_secs(1))),
+            Reason::Timer => log.borrow_mut().push((wsi.http_status(), wsi.header_by_name("x").map(str::to_owned))),
+            _ => {}
+        }
+        Ok(())
+    });
+    net.connect(get("/"));
+    let (peer, _) = net.accept();
+    net.send(peer, "HTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n");
+    net.advance(Duration::from_secs(2));
+    assert_eq!(*seen.borrow(), [(Some(0), None)]);
+    net.send(peer, OK);
+    assert_eq!(net.body(0).as_deref(), Some("ok"));
+}
+
+#[test]
+fn large_bodies_cross_an_unkind_network_both_ways() {
+    const PIECES: usize = 200;
+    for seed in 1..=20 {
+        let mut written = 0;
+        let mut net = Net::with(move |wsi, reason| {
+            match reason {
+                Reason::ClientAppendHandshakeHeader(_) => wsi.client_http_body_pending(true),
+                Reason::ClientHttpWriteable => {
+                    written += 1;
+                    let how = if written == PIECES { Write::HttpFinal } else { Write::Http };
+                    wsi.write(&[b'x'; 1000], how)?;
+                    wsi.callback_on_writable();
+                }
+                _ => {}
+            }
+            Ok(())
+        });
+        let options = MemoryOptions {
+            seed,
+            max_segment: 900,
+            max_write: 700,
+            capacity: 3000,
+            max_delay_us: 500,
+            ..Default::default()
+        };
+        net.context.memory().expect("simulated").set_options(options);
+        net.connect(post("/").pipeline(true));
+        let (peer, mut request) = net.accept();
+        while !request.ends_with("\r\n0\r\n\r\n") {
+            net.context.service(Some(Duration::from_millis(1))).expect("polls");
+            request.push_str(&net.receive(peer));
+        }
+        let piece = format!("3e8\r\n{}\r\n", "x".repeat(1000));
+        assert!(request.ends_with(&format!("\r\n\r\n{}0\r\n\r\n", piece.repeat(PIECES))), "seed {seed}");
+        let response =
+            format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{}0\r\n\r\n", piece.repeat(PIECES));
+        let mut rest = response.as_bytes();
+        while !rest.is_empty() {
+            let taken = net.context.memory().expect("simulated").peer_send(peer, rest);
+            rest = &rest[taken..];
+            net.context.service(Some(Duration::from_millis(1))).expect("polls");
+        }
+        net.settle();
+        assert_eq!(net.body(0).map(|b| b.len()), Some(1000 * PIECES), "seed {seed}");
+        assert_eq!(net.events(0).last().map(String::as_str), Some("completed"));
+        assert!(!net.ended(peer));
+    }
 }
 
 #[test]
@@ -245,7 +353,10 @@ fn a_paused_body_waits_and_is_not_timed_out() {
     net.advance(Duration::from_secs(50));
     assert_eq!(net.events(0), WHOLE[..4]);
     let vhost = net.vhost;
-    net.context.vh(vhost, "client").and_then(|mut vh| vh.wsi(id).map(|mut wsi| wsi.rx_flow_control(true))).expect("there");
+    net.context
+        .vh(vhost, "client")
+        .and_then(|mut vh| vh.wsi(id).map(|mut wsi| wsi.rx_flow_control(true)))
+        .expect("there");
     net.settle();
     assert_eq!(net.events(0), WHOLE);
     net.assert_empty();
@@ -278,7 +389,11 @@ fn rfc9112_8_an_incomplete_body_is_not_completed() {
         let (peer, _) = net.accept();
         net.send(peer, response);
         net.hang_up(peer);
-        assert_eq!(net.events(0), ["append", "filter", "bind", "established 200", "read ok", "drop", "closed"], "{response}");
+        assert_eq!(
+            net.events(0),
+            ["append", "filter", "bind", "established 200", "read ok", "drop", "closed"],
+            "{response}"
+        );
         net.assert_empty();
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Net, OK, get, post};
 use crate::http::wsi::HttpWsi;
-use lws_core::{Close, ConnectInfo, Reason, Write};
+use lws_core::{Close, ConnectInfo, Reason, RetryPolicy, Write};
 use std::time::Duration;
 
 #[test]
@@ -27,7 +27,10 @@ fn rfc9112_4_responses_that_are_refused() {
         ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(), "HS: ambiguous message length"),
         (many, "HS: too many header fields"),
         (long, "HS: head too large"),
-        ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n".to_owned(), "HS: 101 (Switching Protocols) without having asked"),
+        (
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n".to_owned(),
+            "HS: 101 (Switching Protocols) without having asked",
+        ),
     ] {
         let mut net = Net::new();
         net.connect(get("/"));
@@ -60,6 +63,18 @@ fn a_peer_that_hangs_up_or_resets() {
     let (peer, _) = net.accept();
     net.context.memory().expect("simulated").peer_reset(peer);
     net.assert_failed(0, "read failed: connection reset");
+}
+
+#[test]
+fn a_silent_server_is_given_up_by_the_validity_policy() {
+    let policy = RetryPolicy { secs_since_valid_ping: 3, secs_since_valid_hangup: 10, ..RetryPolicy::DEFAULT };
+    let mut net = Net::new();
+    net.connect(get("/").retry_and_idle_policy(policy));
+    let (_peer, _) = net.accept();
+    net.advance(Duration::from_secs(9));
+    assert!(net.context.connections() == 1, "{:?}", net.events(0));
+    net.advance(Duration::from_secs(2));
+    net.assert_failed(0, "validity timeout after 10 s");
 }
 
 #[test]
@@ -207,18 +222,33 @@ fn any_response_bytes_end_in_one_last_callback() {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) as usize % n
     };
-    let parts = ["HTTP/1.1 ", "200", "302", "100", " OK", "\r\n", "\r\n\r\n", "Content-Length: ", "5", "Transfer-Encoding: chunked", "Location: /", "3\r\nabc", "0", "x", ":", "\0"];
+    let parts = [
+        "HTTP/1.1 ",
+        "200",
+        "302",
+        "100",
+        " OK",
+        "\r\n",
+        "\r\n\r\n",
+        "Content-Length: ",
+        "5",
+        "Transfer-Encoding: chunked",
+        "Location: /",
+        "3\r\nabc",
+        "0",
+        "x",
+        ":",
+        "\0",
+    ];
     for _ in 0..400 {
         let mut net = Net::new();
         net.connect(get("/").max_redirects(1));
         for _ in 0..2 {
-            let Some(peer) = net.context.memory().and_then(|m| m.peer_accept(net.listener)).or_else(|| {
-                net.settle();
-                net.context.memory().and_then(|m| m.peer_accept(net.listener))
-            }) else {
-                break;
-            };
-            let text: String = std::iter::once("HTTP/1.1 200 OK\r\n").chain((0..random(9)).map(|_| parts[random(parts.len())])).collect();
+            net.settle();
+            let Some(peer) = net.context.memory().and_then(|m| m.peer_accept(net.listener)) else { break };
+            let text: String = std::iter::once("HTTP/1.1 200 OK\r\n")
+                .chain((0..random(9)).map(|_| parts[random(parts.len())]))
+                .collect();
             let at = random(text.len());
             net.send(peer, &text[..at]);
             if !net.ended(peer) {

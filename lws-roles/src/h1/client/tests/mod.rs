@@ -7,7 +7,10 @@ mod reuse;
 
 use super::H1ClientFactory;
 use crate::http::wsi::HttpWsi;
-use lws_core::{Close, ConnectInfo, Context, ContextBuilder, MemoryOptions, MemoryPeer, Protocol, Reason, VhostId, Vhost, WsiId, Wsi};
+use lws_core::{
+    Close, ConnectInfo, Context, ContextBuilder, MemoryOptions, MemoryPeer, Protocol, Reason, Vhost, VhostId, Wsi,
+    WsiId,
+};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -68,7 +71,8 @@ struct Net {
 impl Net {
     fn new() -> Self {
         let whole = 1 << 40;
-        let options = MemoryOptions { max_segment: whole, max_write: whole, max_delay_us: 0, ..MemoryOptions::default() };
+        let options =
+            MemoryOptions { max_segment: whole, max_write: whole, max_delay_us: 0, ..MemoryOptions::default() };
         let mut context = ContextBuilder::new(&[&H1ClientFactory]).memory(options).create().expect("context");
         let world = Rc::new(RefCell::new(World::default()));
         let vhost = context.create_vhost(Vhost::new("v").protocol(User(Rc::clone(&world)))).expect("vhost");
@@ -88,10 +92,13 @@ impl Net {
         self.context.vh(self.vhost, "client").expect("there").client_connect(info)
     }
 
-    /// Turns until nothing happens without time passing.
+    /// Turns until nothing is on its way and nothing waits to be done.
     fn settle(&mut self) {
-        for _ in 0..1000 {
-            self.context.service(Some(Duration::ZERO)).expect("polls");
+        for _ in 0..10_000 {
+            let busy = self.context.next_timeout() == Some(Duration::ZERO);
+            // only the network's own delays may pass
+            let wait = if busy { Duration::ZERO } else { Duration::from_millis(1) };
+            self.context.service(Some(wait)).expect("polls");
             let quiet = self.context.memory().expect("simulated").is_quiet();
             if quiet && self.context.next_timeout() != Some(Duration::ZERO) {
                 return;

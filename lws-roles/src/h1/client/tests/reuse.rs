@@ -15,7 +15,11 @@ fn rfc9112_9_3_requests_share_a_connection_in_their_order() {
     let (peer, mut request) = net.accept();
     for number in 1..=5 {
         assert_eq!(request, format!("GET /{number} HTTP/1.1\r\nhost: mem\r\n\r\n"));
-        if number % 2 == 0 { net.send_bytewise(peer, OK) } else { net.send(peer, OK) }
+        if number % 2 == 0 {
+            net.send_bytewise(peer, OK);
+        } else {
+            net.send(peer, OK);
+        }
         request = net.receive(peer);
     }
     assert!(!net.has_connection());
@@ -53,7 +57,11 @@ fn an_idle_connection_ends_when_the_peer_closes_or_speaks() {
         net.connect(shared(1));
         let (peer, _) = net.accept();
         net.send(peer, OK);
-        if speaks { net.send(peer, OK) } else { net.hang_up(peer) }
+        if speaks {
+            net.send(peer, OK);
+        } else {
+            net.hang_up(peer);
+        }
         assert_eq!(net.events(1), WHOLE);
         net.assert_empty();
     }
@@ -89,7 +97,9 @@ fn a_connection_that_can_not_be_kept_is_not_shared() {
 fn err_from_completed_or_a_close_field_ends_the_sharing() {
     for by_field in [false, true] {
         let mut net = Net::with(move |wsi, reason| match reason {
-            Reason::ClientAppendHandshakeHeader(fields) if by_field && wsi.opaque_user_data() == 1 => Ok(fields.add("connection", "close")?),
+            Reason::ClientAppendHandshakeHeader(fields) if by_field && wsi.opaque_user_data() == 1 => {
+                Ok(fields.add("connection", "close")?)
+            }
             Reason::CompletedClientHttp if !by_field && wsi.opaque_user_data() == 1 => Err(Close::NORMAL),
             _ => Ok(()),
         });
@@ -150,7 +160,9 @@ fn rfc9112_9_3_1_others_are_not_repeated() {
     for case in ["POST", "PUT", "GET"] {
         let mut net = Net::with(move |wsi, reason| {
             match reason {
-                Reason::ClientAppendHandshakeHeader(_) if case == "PUT" && wsi.opaque_user_data() == 2 => wsi.client_http_body_pending(true),
+                Reason::ClientAppendHandshakeHeader(_) if case == "PUT" && wsi.opaque_user_data() == 2 => {
+                    wsi.client_http_body_pending(true);
+                }
                 Reason::ClientHttpWriteable => {
                     wsi.write(b"abc", Write::HttpFinal)?;
                 }
@@ -179,7 +191,7 @@ fn a_failed_carrier_lets_the_next_request_connect() {
     net.connect(shared(1));
     net.connect(shared(2));
     let (peer, _) = net.accept();
-    net.send(peer, "nonsense\r\n");
+    net.send(peer, "nonsense\r\n\r\n");
     let (next, request) = net.accept();
     assert!(request.starts_with("GET /2 "));
     net.send(next, OK);

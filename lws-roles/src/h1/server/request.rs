@@ -1,0 +1,172 @@
+//! A complete request head: which vhost, who is asked, and who answers.
+
+use super::super::body::BodyReader;
+use super::super::route::{self, Routed};
+use super::{H1Rx, State, Stop, TEXT, is_answered, settings_of};
+use crate::http::head::{RequestHead, Version};
+use crate::http::method::Method;
+use crate::http::token::Token;
+use crate::http::transaction::Transaction;
+use lws_core::{BindingId, BodyLength, Close, Cx, Fields, Head, Pending, Reason, Start};
+#[cfg(feature = "ws")]
+use lws_core::Flow;
+
+/// What CONNECT and TRACE, which nobody serves, are answered with.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+impl H1Rx {
+    pub(super) fn request(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+        let mut text = TEXT.take();
+        let result = self.request_with(cx, &mut text);
+        TEXT.set(text);
+        result
+    }
+
+    fn request_with(&mut self, cx: &mut Cx<'_>, text: &mut String) -> Result<(), Stop> {
+        fn copy(cx: &mut Cx<'_>, text: &mut String, part: impl FnOnce(&RequestHead) -> &str) {
+            text.clear();
+            if let Some(t) = cx.role_data::<Transaction>() {
+                text.push_str(part(&t.head));
+            }
+        }
+        copy(cx, text, |head| head.host().unwrap_or_default());
+        if cx.select_vhost(text, Reason::HttpDropProtocol) {
+            self.fresh = false;
+        }
+        copy(cx, text, RequestHead::path);
+        let settings = settings_of(cx);
+        self.set_content_timeout(cx);
+
+        let Some(t) = cx.role_data::<Transaction>() else { return Err(Close::ABORT.into()) };
+        let (method, body) = (t.head.method(), BodyReader::of_request(t.head.body()));
+        let length = body.as_ref().and_then(BodyReader::left);
+        //= rfc9110#7.8 the request MUST be complete before another protocol takes over
+        let wants_upgrade = t.head.upgrade_has("websocket") && body.is_none();
+        //= rfc9110#10.1.1 a server MUST ignore 100-continue in an HTTP/1.0 request
+        let odd_expectation = t.head.version() == Version::Http11 && t.head.has(Token::Expect) && !t.head.expect_continue();
+        self.expects = body.is_some() && t.head.expect_continue();
+        // a final response instead of 100: whether the body follows can't be known then
+        t.keep_alive &= !self.expects;
+        self.unread = body.is_some();
+        let takes_body = body.is_some() || matches!(method, Method::Post | Method::Put | Method::Patch);
+        self.state = body.map_or(State::Responding, State::Body);
+
+        if matches!(method, Method::Connect | Method::Trace) {
+            return self.answer_stop(cx, 405, &[("allow", ALLOWED)], "");
+        }
+        if odd_expectation {
+            //= rfc9110#10.1.1 417 for an expectation other than 100-continue
+            return self.answer_stop(cx, 417, &[], "");
+        }
+        if length.is_some_and(|length| length > settings.max_body) {
+            return self.answer_stop(cx, 413, &[], "");
+        }
+        if !self.fresh {
+            let Some(first) = cx.binding_at(0) else { return Err(Close::ABORT.into()) };
+            cx.bind(first, Reason::HttpDropProtocol, Reason::HttpBindProtocol)?;
+            self.fresh = true;
+        }
+        cx.user(Reason::FilterHttpConnection(text))?;
+        if cx.is_closing() || is_answered(cx) {
+            return Err(Stop::Settled);
+        }
+        if wants_upgrade {
+            self.upgrade(cx)?;
+        }
+        match route::route(cx, &settings, text, method)? {
+            Routed::Binding(binding, rest) => self.to_user(cx, binding, text.get(rest..).unwrap_or_default(), takes_body),
+            Routed::File(found, fields) => self.file(cx, &settings, found, fields, false),
+            Routed::Redirect(status, location) => self.answer_stop(cx, status, &[("location", &location)], ""),
+            Routed::Refused(405) => self.answer_stop(cx, 405, &[("allow", "GET, HEAD")], ""),
+            Routed::Refused(status) => self.answer_stop(cx, status, &[], ""),
+        }
+    }
+
+    /// The request is for user code.
+    fn to_user(&mut self, cx: &mut Cx<'_>, binding: BindingId, rest: &str, takes_body: bool) -> Result<(), Stop> {
+        if cx.binding() != Some(binding) {
+            cx.bind(binding, Reason::HttpDropProtocol, Reason::HttpBindProtocol)?;
+        }
+        cx.user(Reason::Http(if rest.is_empty() { "/" } else { rest }))?;
+        match self.state {
+            State::Body(_) => self.invite_body(cx),
+            _ if takes_body => self.complete_body(cx),
+            _ => self.answer_untouched(cx),
+        }
+    }
+
+    /// Says 100 to a peer that waits for it, unless it has its answer.
+    fn invite_body(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+        if !self.expects || cx.is_closing() || is_answered(cx) {
+            return Ok(());
+        }
+        self.expects = false;
+        if let Some(t) = cx.role_data::<Transaction>() {
+            t.keep_alive = t.head.keep_alive();
+        }
+        let fields = Fields::new();
+        Ok(cx.write_head(&Head { start: Start::Response { status: 100 }, fields: &fields, body: BodyLength::None })?)
+    }
+
+    /// The whole body has been delivered.
+    pub(super) fn complete_body(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+        self.state = State::Responding;
+        if !cx.role_data::<Transaction>().is_none_or(|t| t.is_over()) {
+            cx.user(Reason::HttpBodyCompletion)?;
+        }
+        self.answer_untouched(cx)
+    }
+
+    /// A request that user code neither answered nor asked anything for isn't its business.
+    fn answer_untouched(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+        let asked = cx.wants_write() || cx.has_user_timer() || cx.timeout() != Some(Pending::HttpContent);
+        let busy = asked || cx.is_closing() || is_answered(cx) || cx.role_data::<Transaction>().is_some_and(|t| t.endless);
+        if busy { Ok(()) } else { self.answer_stop(cx, 404, &[], "") }
+    }
+
+    /// Offers the request to the ws role. Comes back when it is to be answered as any other.
+    #[cfg(feature = "ws")]
+    fn upgrade(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+        if let Err(close) = cx.user(Reason::HttpConfirmUpgrade("websocket")) {
+            return Err(if end_refusal(cx) { Stop::Settled } else { close.into() });
+        }
+        if cx.is_closing() {
+            return Err(Stop::Settled);
+        }
+        if end_refusal(cx) {
+            return Err(Stop::Settled);
+        }
+        let Some(t) = cx.role_data::<Transaction>() else { return Err(Close::ABORT.into()) };
+        let prepared = crate::ws::server::Upgrade::prepare(&t.head);
+        match prepared.and_then(|upgrade| upgrade.accept(cx)) {
+            Ok(halves) => {
+                cx.set_timeout(Pending::HttpContent, None);
+                Err(Stop::Flow(Flow::Become(halves)))
+            }
+            Err(_) if cx.is_closing() || end_refusal(cx) => Err(Stop::Settled),
+            Err(refusal) => {
+                lws_core::lwsl_info!("{}: upgrade refused: {}", cx.id(), refusal.text);
+                self.answer_stop(cx, refusal.status, refusal.headers, refusal.text)
+            }
+        }
+    }
+
+    //= rfc9110#7.8 a server may ignore a received Upgrade field
+    #[cfg(not(feature = "ws"))]
+    fn upgrade(&mut self, _: &mut Cx<'_>) -> Result<(), Stop> {
+        Ok(())
+    }
+}
+
+/// Whether user code has answered an upgrade request itself. That is the whole answer: the session
+/// that could go on with it may have ended.
+#[cfg(feature = "ws")]
+fn end_refusal(cx: &mut Cx<'_>) -> bool {
+    match cx.role_data::<Transaction>() {
+        Some(t) if t.has_begun() => {
+            t.completed = true;
+            true
+        }
+        _ => is_answered(cx),
+    }
+}
