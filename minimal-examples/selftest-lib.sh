@@ -54,6 +54,8 @@ wait_for() {
 start() {
     local name=$1
     shift
+    # nobody is to read what an earlier one of this name has left
+    rm -f "$WORK/$name.log"
     "$@" >"$WORK/$name.log" 2>&1 </dev/null &
     PID=$!
     PIDS+=("$PID")

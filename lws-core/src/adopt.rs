@@ -10,6 +10,9 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// Makes a connection of a descriptor.
 pub(crate) fn descriptor(svc: &mut Service, vhost: VhostId, binding: BindingId, fd: OwnedFd, kind: Adopt) -> Result<WsiId, AdoptError> {
+    if svc.ending {
+        return Err(AdoptError::Refused("the context is ending"));
+    }
     if svc.is_full() {
         return Err(AdoptError::Refused("too many connections"));
     }

@@ -62,8 +62,9 @@ pub enum Reason<'a> {
     /// (whole path without a mount). Headers and arguments can be read while this runs and until
     /// the transaction is completed.
     ///
-    /// A request without a body that is left untouched (no response begun, no WRITEABLE, timer or
-    /// timeout asked for) is answered with 404 when the callback returns.
+    /// A request that is left untouched (no response begun, no WRITEABLE, timer or timeout asked
+    /// for) is answered with 404 when this callback returns, one with a body after
+    /// `HttpBodyCompletion`.
     Http(&'a str),
     /// A piece of the request body, without chunk framing.
     HttpBody(&'a [u8]),

@@ -115,6 +115,8 @@ pub struct Service {
     pub(crate) spare_role_data: Vec<Box<dyn Any>>,
     pub(crate) cancelled: Arc<AtomicBool>,
     pub(crate) stop: bool,
+    /// Every connection was asked to close: nothing new begins.
+    pub(crate) ending: bool,
     /// The signal pipe is readable.
     pub(crate) signalled: bool,
 }

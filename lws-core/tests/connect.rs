@@ -56,7 +56,11 @@ struct Fixed(Vec<SocketAddr>);
 impl Resolve for Fixed {
     fn lookup(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
         match name {
-            "many.example" => Ok(self.0.iter().map(|a| SocketAddr::new(a.ip(), if a.port() == 0 { port } else { a.port() })).collect()),
+            "many.example" => Ok(self
+                .0
+                .iter()
+                .map(|a| SocketAddr::new(a.ip(), if a.port() == 0 { port } else { a.port() }))
+                .collect()),
             _ => Err(format!("no such name: {name}")),
         }
     }
@@ -442,4 +446,23 @@ fn a_vhost_that_is_being_destroyed_connects_no_more() {
     settle(&mut cx);
     assert_eq!(log.one("error "), "error the vhost has been destroyed");
     assert_eq!((log.count("ProtocolDestroy"), cx.connections()), (1, 0));
+}
+
+#[test]
+fn a_reconnecting_client_lets_the_context_end() {
+    let log = Log::default();
+    let user = User::new(&log).on(|wsi, reason, _| {
+        if matches!(reason, Reason::RawClose) {
+            wsi.vhost().client_connect(ConnectInfo::new("x", 1).method("RAW"));
+        }
+        Ok(())
+    });
+    let (mut cx, vhost) = create(calm(), Vhost::new("v").protocol(user));
+    cx.memory().unwrap().peer_listen("port:1").unwrap();
+    connect(&mut cx, vhost, ConnectInfo::new("x", 1).method("RAW"));
+    settle(&mut cx);
+    cx.close_all(Close::NORMAL);
+    settle(&mut cx);
+    assert_eq!(log.one("error "), "error the context is ending");
+    assert_eq!(cx.connections(), 0);
 }

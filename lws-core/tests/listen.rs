@@ -5,7 +5,7 @@ mod common;
 use common::{Log, User, calm, child, create, is_child, pass, passed, peer, real, refused, settle, until};
 use lws_core::{Context, Families, MemoryOptions, Reason, Vhost, VhostId, VhostReason, Write};
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -114,7 +114,9 @@ fn vhosts_on_one_port_share_its_socket() {
     let port = port(&mut cx, first);
     drop(cx);
     let (mut cx, first) = create(real(), spec(&a).port(port).iface("127.0.0.1"));
-    let second = cx.create_vhost(Vhost::new("second").port(port).iface("127.0.0.1").accept_role("bytes").protocol(echo(&b))).unwrap();
+    let second = cx
+        .create_vhost(Vhost::new("second").port(port).iface("127.0.0.1").accept_role("bytes").protocol(echo(&b)))
+        .unwrap();
     assert_eq!(cx.vh(second, "user").unwrap().listen_port(), Some(port));
     talk(&mut cx, &mut TcpStream::connect(("127.0.0.1", port)).unwrap(), &a);
     cx.destroy_vhost(first);
@@ -227,7 +229,8 @@ fn a_tcp_peer_s_address_is_told_to_the_filter_and_on_the_connection() {
                 Ok(())
             })
     };
-    let (mut cx, vhost) = create(real(), Vhost::new("v").port(0).iface("127.0.0.1").accept_role("bytes").protocol(user));
+    let (mut cx, vhost) =
+        create(real(), Vhost::new("v").port(0).iface("127.0.0.1").accept_role("bytes").protocol(user));
     let port = port(&mut cx, vhost);
     let _stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     until(&mut cx, |_| log.all().len() == 3);

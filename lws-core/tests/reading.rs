@@ -144,7 +144,12 @@ fn partial_lines_are_put_together_however_they_are_cut() {
     let text: String = (0..200).map(|n| format!("line {n} {}\n", "=".repeat(n * 7 % 300))).collect();
     for seed in 1..50 {
         let log = Log::default();
-        let options = MemoryOptions { seed, max_segment: 1 + seed as usize * 3, max_write: usize::MAX, ..MemoryOptions::default() };
+        let options = MemoryOptions {
+            seed,
+            max_segment: 1 + seed as usize * 3,
+            max_write: usize::MAX,
+            ..MemoryOptions::default()
+        };
         let (mut cx, _) = create(calm().memory(options).rx_buffer(RX_BUFFER), server("lines", User::new(&log)));
         let p = peer(&mut cx);
         send(&mut cx, p, text.as_bytes());

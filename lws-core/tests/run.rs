@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 /// Sends a signal to this process, by the program that people use.
 fn kill(signal: &str) {
-    assert!(Command::new("sh").args(["-c", &format!("kill -{signal} {}", std::process::id())]).status().unwrap().success());
+    assert!(
+        Command::new("sh").args(["-c", &format!("kill -{signal} {}", std::process::id())]).status().unwrap().success()
+    );
 }
 
 /// A server that greets, with one client connected and heard.

@@ -112,7 +112,8 @@ fn a_foreign_loop_serves_connections_and_timers_by_descriptor_and_next_timeout()
         }
         Ok(())
     });
-    let (mut cx, vhost) = create(real(), Vhost::new("v").port(0).iface("127.0.0.1").accept_role("bytes").protocol(user));
+    let (mut cx, vhost) =
+        create(real(), Vhost::new("v").port(0).iface("127.0.0.1").accept_role("bytes").protocol(user));
     let port = cx.vh(vhost, "user").unwrap().listen_port().unwrap();
     let fired = Rc::new(Cell::new(0));
     let at = Rc::clone(&fired);

@@ -288,5 +288,8 @@ fn reasons_between_protocols_of_a_vhost_come_after_the_callback() {
     let (mut cx, vhost) = create(calm(), vhost);
     cx.vh(vhost, "user").unwrap().sul_schedule(1, MS);
     pass(&mut cx, MS);
-    assert_eq!((a.take(), b.take()), (vec!["ProtocolInit".into(), "User 1".into()], vec!["ProtocolInit".into(), "User 77".into()]));
+    assert_eq!(
+        (a.take(), b.take()),
+        (vec!["ProtocolInit".into(), "User 1".into()], vec!["ProtocolInit".into(), "User 77".into()])
+    );
 }

@@ -13,7 +13,13 @@ use std::time::Duration;
 
 /// A network whose ends hold no more than this; nothing is delayed.
 fn narrow(capacity: usize) -> MemoryOptions {
-    MemoryOptions { capacity, max_segment: usize::MAX, max_write: usize::MAX, max_delay_us: 0, ..MemoryOptions::default() }
+    MemoryOptions {
+        capacity,
+        max_segment: usize::MAX,
+        max_write: usize::MAX,
+        max_delay_us: 0,
+        ..MemoryOptions::default()
+    }
 }
 
 /// Answers everything received with these bytes, when writeable.
@@ -207,7 +213,8 @@ fn answering_in_pieces() -> User {
             Reason::RawRx(_) => wsi.callback_on_writable(),
             Reason::RawWriteable => {
                 while session.n < 4 {
-                    let piece = [b"small".to_vec(), pattern(20_000), b"tail".to_vec(), pattern(17_000)][session.n].clone();
+                    let piece =
+                        [b"small".to_vec(), pattern(20_000), b"tail".to_vec(), pattern(17_000)][session.n].clone();
                     match wsi.write(&piece, Write::BINARY) {
                         Ok(_) => session.n += 1,
                         Err(WriteError::Backlogged) => {
@@ -227,7 +234,8 @@ fn answering_in_pieces() -> User {
 #[test]
 fn a_framed_large_write_goes_on_when_only_its_head_was_taken() {
     let log = Log::default();
-    let (mut cx, _) = create(calm().memory(narrow(1)), server("bytes", answering(&log, pattern(16 * 1024), Write::BINARY)));
+    let (mut cx, _) =
+        create(calm().memory(narrow(1)), server("bytes", answering(&log, pattern(16 * 1024), Write::BINARY)));
     let p = peer(&mut cx);
     send(&mut cx, p, b"x");
     let got = received(&mut cx, p);
@@ -238,7 +246,11 @@ fn a_framed_large_write_goes_on_when_only_its_head_was_taken() {
 fn five_megabytes_reach_a_slow_reader_whole() {
     const LEN: usize = 5 << 20;
     let log = Log::default();
-    let vhost = Vhost::new("v").port(0).iface("127.0.0.1").accept_role("bytes").protocol(answering(&log, pattern(LEN), Write::Raw));
+    let vhost = Vhost::new("v").port(0).iface("127.0.0.1").accept_role("bytes").protocol(answering(
+        &log,
+        pattern(LEN),
+        Write::Raw,
+    ));
     let (mut cx, id) = create(real(), vhost);
     let port = cx.vh(id, "user").unwrap().listen_port().unwrap();
     let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -288,7 +300,8 @@ fn farewell_with_backlog(log: &Log, close: Close) -> User {
 fn a_peer_that_ended_its_sending_side_still_gets_all_before_a_lingering_close() {
     for word in [b"linger\n".as_slice(), b"await\n"] {
         let log = Log::default();
-        let (mut cx, _) = create(calm().memory(narrow(5_000)), server("lines", farewell_with_backlog(&log, Close::NORMAL)));
+        let (mut cx, _) =
+            create(calm().memory(narrow(5_000)), server("lines", farewell_with_backlog(&log, Close::NORMAL)));
         let p = peer(&mut cx);
         send(&mut cx, p, word);
         cx.memory().unwrap().peer_send(p, b"go\n");

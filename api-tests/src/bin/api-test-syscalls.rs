@@ -15,7 +15,8 @@ type Counts = BTreeMap<String, u64>;
 
 /// Runs the server under strace, echoes so many messages, idles so long, and counts by call.
 fn count(messages: u32, idle: Duration) -> std::io::Result<Counts> {
-    let summary = std::env::temp_dir().join(format!("lws-syscalls-{}-{messages}-{}", std::process::id(), idle.as_millis()));
+    let summary =
+        std::env::temp_dir().join(format!("lws-syscalls-{}-{messages}-{}", std::process::id(), idle.as_millis()));
     let mut command = Command::new("strace");
     command.args(["-f", "-c", "-o"]).arg(&summary).arg(built("minimal-ws-server-echo")?).args(["-p", "0"]);
     let mut server = Server::start(&mut command)?;
@@ -70,7 +71,9 @@ fn main() -> std::io::Result<()> {
     let (a, b) = (count(few, quiet)?, count(many, quiet)?);
     let messages = u64::from(many - few);
     let more = |names: &[&str]| of(&b, names).saturating_sub(of(&a, names));
-    for (what, names) in [("receives", &RECEIVES[..]), ("sends", &SENDS[..]), ("epoll_wait", &["epoll_wait", "epoll_pwait"])] {
+    for (what, names) in
+        [("receives", &RECEIVES[..]), ("sends", &SENDS[..]), ("epoll_wait", &["epoll_wait", "epoll_pwait"])]
+    {
         println!("{what} a message: {:.3}", more(names) as f64 / messages as f64);
     }
     tests.check("at most one receive a message", more(&RECEIVES) <= messages);
@@ -78,7 +81,10 @@ fn main() -> std::io::Result<()> {
     tests.check("no epoll_ctl a message", more(&["epoll_ctl"]) == 0);
     let all = |c: &Counts| c.values().sum::<u64>();
     let rest = all(&b).saturating_sub(all(&a));
-    tests.check(&format!("nothing beside poll, receive and send: {rest} calls for {messages} messages"), rest <= 3 * messages);
+    tests.check(
+        &format!("nothing beside poll, receive and send: {rest} calls for {messages} messages"),
+        rest <= 3 * messages,
+    );
 
     let idle = count(few, Duration::from_secs(3))?;
     let woken = all(&idle).abs_diff(all(&a));

@@ -196,6 +196,7 @@ impl ContextBuilder {
             spare_role_data: Vec::new(),
             cancelled: Arc::new(AtomicBool::new(false)),
             stop: false,
+            ending: false,
             signalled: false,
         };
         let mut context = Context { svc, users: Vec::new(), destroyed: false };

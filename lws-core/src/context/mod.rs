@@ -96,9 +96,11 @@ impl Context {
         (std::mem::take(&mut self.svc.signalled) || simulated).then(|| watch.take()).flatten()
     }
 
-    /// Asks every connection to close and stops listening; turns carry it out.
+    /// The end begins: stops listening and asks every connection to close; turns carry it out. From
+    /// now on client connections fail, and descriptors aren't adopted.
     pub fn close_all(&mut self, close: Close) {
         self.svc.stop = false;
+        self.svc.ending = true;
         for vhost in 0..self.svc.vhosts.len() {
             self.stop_listening(VhostId(vhost as u32));
         }

@@ -161,7 +161,8 @@ impl Protocol for User {
 
 /// A context with the test roles on the simulated network without delays or short writes.
 pub(crate) fn calm() -> ContextBuilder {
-    let options = MemoryOptions { max_segment: usize::MAX, max_write: usize::MAX, max_delay_us: 0, ..MemoryOptions::default() };
+    let options =
+        MemoryOptions { max_segment: usize::MAX, max_write: usize::MAX, max_delay_us: 0, ..MemoryOptions::default() };
     ContextBuilder::new(roles::ALL).memory(options)
 }
 

@@ -54,7 +54,9 @@ pub(super) fn route(cx: &mut Cx<'_>, settings: &HttpSettings, path: &str, method
                     lws_core::lwsl_err!("mount {:?}: no protocol {name:?} on vhost {:?}", mount.mountpoint(), cx.vhost_name());
                     return Ok(Routed::Refused(500));
                 };
-                cx.bind(binding, Reason::HttpDropProtocol, Reason::HttpBindProtocol)?;
+                if cx.binding() != Some(binding) {
+                    cx.bind(binding, Reason::HttpDropProtocol, Reason::HttpBindProtocol)?;
+                }
                 cx.user(Reason::AddHeaders(&mut fields))?;
             }
             Ok(Routed::File(found, fields))

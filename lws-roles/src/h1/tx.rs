@@ -5,10 +5,10 @@
 
 use crate::http::chunked::{LAST_CHUNK, chunk_head};
 use crate::http::date::DateCache;
-use crate::http::head::Version;
+use crate::http::head::{Version, list_tokens};
 use crate::http::status;
 use crate::http::transaction::{Outgoing, Transaction};
-use lws_core::{BodyLength, Head, RoleTx, Start, TxCx, Write, WriteError};
+use lws_core::{BodyLength, FieldError, Fields, Head, RoleTx, Start, TxCx, Write, WriteError};
 use std::cell::RefCell;
 use std::io::Write as _;
 
@@ -70,31 +70,42 @@ impl RoleTx for H1Tx {
         let Start::Response { status } = head.start else { return Err(WriteError::WrongKind) };
         let now = cx.wall_secs();
         let t = cx.role_data::<Transaction>().ok_or(WriteError::Gone)?;
+        if !t.received {
+            return Err(WriteError::Gone);
+        }
         if t.has_begun() {
             return Err(WriteError::Sequence);
         }
-        if (100..200).contains(&status) {
-            return cx.send_with(|out| interim(out, status, head));
+        // 101 is written where the connection really changes; others aren't three digits
+        if status == 101 || !(100..1000).contains(&status) {
+            return Err(WriteError::WrongKind);
         }
+        let body = body_length(status, head)?;
         let http10 = t.head.version() == Version::Http10;
-        let mut outgoing = t.outgoing_for(status, head.body);
+        if status < 200 {
+            //= rfc9110#15.2 a server MUST NOT send a 1xx response to an HTTP/1.0 client
+            return if http10 { Ok(()) } else { cx.send_with(|out| interim(out, status, head)) };
+        }
+        let mut outgoing = t.outgoing_for(status, body);
         if outgoing == Outgoing::Chunked && http10 {
             //= rfc9112#6.1 chunked is not understood by HTTP/1.0 recipients
             outgoing = Outgoing::UntilClose;
             t.keep_alive = false;
         }
-        if head.fields.get("connection").is_some_and(|v| v.eq_ignore_ascii_case(b"close")) {
+        if says_close(head.fields) {
             t.keep_alive = false;
         }
         t.outgoing = outgoing;
         let keep_alive = t.keep_alive;
         cx.send_with(|out| {
             status_line(out, status);
-            DATE.with_borrow_mut(|date| {
-                out.extend_from_slice(b"date: ");
-                out.extend_from_slice(date.get(now));
-                out.extend_from_slice(b"\r\n");
-            });
+            if !head.fields.contains("date") {
+                DATE.with_borrow_mut(|date| {
+                    out.extend_from_slice(b"date: ");
+                    out.extend_from_slice(date.get(now));
+                    out.extend_from_slice(b"\r\n");
+                });
+            }
             out.extend_from_slice(head.fields.as_h1());
             if !head.fields.contains("connection") {
                 match (keep_alive, http10) {
@@ -122,6 +133,32 @@ fn interim(out: &mut Vec<u8>, code: u16, head: &Head<'_>) {
     status_line(out, code);
     out.extend_from_slice(head.fields.as_h1());
     out.extend_from_slice(b"\r\n");
+}
+
+/// How long the body is, of which the fields may say the same as `head.body` or more. The framing
+/// is this half's business: fields that would contradict it are refused.
+fn body_length(status: u16, head: &Head<'_>) -> Result<BodyLength, WriteError> {
+    if head.fields.contains("transfer-encoding") {
+        return Err(FieldError::Name.into());
+    }
+    let mut lengths = head.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let Some((_, value)) = lengths.next() else { return Ok(head.body) };
+    //= rfc9110#8.6 no Content-Length in a 1xx or 204 response
+    if lengths.next().is_some() || status < 200 || status == 204 {
+        return Err(FieldError::Name.into());
+    }
+    let text = std::str::from_utf8(value).ok().filter(|v| v.bytes().all(|b| b.is_ascii_digit()));
+    let length = text.and_then(|v| v.parse().ok()).ok_or(FieldError::Value)?;
+    match head.body {
+        BodyLength::Known(n) if n != length => Err(FieldError::Value.into()),
+        _ => Ok(BodyLength::Known(length)),
+    }
+}
+
+/// Whether the response itself says that the connection ends with it.
+fn says_close(fields: &Fields) -> bool {
+    let values = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
+    values.filter_map(|(_, v)| std::str::from_utf8(v).ok()).flat_map(list_tokens).any(|t| t.eq_ignore_ascii_case("close"))
 }
 
 /// The field that says where the body ends.

@@ -56,6 +56,11 @@ const SECURITY: [(&str, &str); 5] = [
     ),
 ];
 
+/// Whether a field belongs to one message, not to a vhost.
+fn is_framing(name: &str) -> bool {
+    ["content-length", "transfer-encoding", "date"].iter().any(|f| f.eq_ignore_ascii_case(name))
+}
+
 impl HttpSettings {
     /// Adds what every response of the vhost has, unless it is there already.
     pub(crate) fn add_common(&self, fields: &mut Fields) -> Result<(), FieldError> {
@@ -87,8 +92,19 @@ impl HttpSettings {
         if http.limits.headers > MAX_HEADERS {
             return Err(format!("http_limits: headers {} is above {MAX_HEADERS}", http.limits.headers));
         }
+        if http.limits.headers == 0 || http.limits.uri == 0 {
+            return Err("http_limits: headers and uri must be at least 1".to_owned());
+        }
         if let Some((name, why)) = &http.bad_header {
             return Err(format!("http_header {name:?}: {why}"));
+        }
+        if let Some((name, _)) = http.headers.iter().find(|(name, _)| is_framing(name)) {
+            return Err(format!("http_header {name:?}: is not the same for every response"));
+        }
+        for (name, value) in [("server_string", &http.server_string), ("error_document_404", &http.error_document_404)] {
+            if let Some(value) = value {
+                Fields::new().add("x", value).map_err(|why| format!("{name}: {why}"))?;
+            }
         }
         for (name, zero) in [
             ("http_head_timeout", http.head_timeout.is_zero()),
@@ -194,11 +210,6 @@ impl HttpVhost for Vhost {
     fn server_string(mut self, text: &str) -> Self {
         let settings = self.settings_mut::<HttpSettings>();
         settings.server_string = (!text.is_empty()).then(|| text.to_owned());
-        if !text.is_empty()
-            && let Err(e) = Fields::new().add("server", text)
-        {
-            settings.bad_header.get_or_insert(("server".to_owned(), e));
-        }
         self
     }
 

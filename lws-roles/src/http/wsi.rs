@@ -44,7 +44,8 @@ pub trait HttpWsi {
     fn respond(&mut self, status: u16) -> Response<'_>;
 
     /// Server: sends a whole small response, an html page with the status and `body` (not escaped)
-    /// (C: `lws_return_http_status`), and completes the transaction.
+    /// (C: `lws_return_http_status`), and completes the transaction. A 404 becomes a redirect to the
+    /// vhost's `error_document_404`, if there is one.
     ///
     /// # Errors
     /// A response was already begun, or the connection has gone.
@@ -141,6 +142,13 @@ impl HttpWsi for Wsi<'_> {
     }
 
     fn return_http_status(&mut self, status: u16, body: &str) -> Result<(), WriteError> {
+        if status == 404
+            && let Some(settings) = self.settings::<HttpSettings>()
+            && let Some(document) = &settings.error_document_404
+            && self.path() != Some(document)
+        {
+            return self.http_redirect(302, document);
+        }
         let mut page = Vec::new();
         status::write_error_page(&mut page, status, body);
         self.respond(status).content_type("text/html").content_length(page.len() as u64).send()?;
@@ -158,7 +166,7 @@ impl HttpWsi for Wsi<'_> {
     }
 
     fn serve_http_file(&mut self, path: &Path, content_type: Option<&str>, extra: Fields) -> Result<(), WriteError> {
-        let t = self.role_data::<Transaction>().ok_or(WriteError::Gone)?;
+        let t = self.role_data::<Transaction>().filter(|t| t.received).ok_or(WriteError::Gone)?;
         if t.has_begun() || t.file.is_some() {
             return Err(WriteError::Sequence);
         }
@@ -168,14 +176,14 @@ impl HttpWsi for Wsi<'_> {
     }
 
     fn http_transaction_completed(&mut self) {
-        if let Some(t) = self.role_data::<Transaction>() {
+        if let Some(t) = self.role_data::<Transaction>().filter(|t| t.received) {
             t.completed = true;
             self.kick_role();
         }
     }
 
     fn http_mark_sse(&mut self) {
-        if let Some(t) = self.role_data::<Transaction>() {
+        if let Some(t) = self.role_data::<Transaction>().filter(|t| t.received) {
             t.endless = true;
             self.kick_role();
         }

@@ -14,6 +14,7 @@ use super::frame::Sender;
 use super::handshake::{ServerHandshake, is_reserved};
 use super::key::ACCEPT_LEN;
 use super::rx::WsRx;
+use super::settings::WsSettings;
 use super::tokens::tokens;
 use super::tx::WsTx;
 use crate::http::head::{RequestHead, Version};
@@ -89,14 +90,18 @@ impl Upgrade {
     }
 
     /// The protocol by C's rule: the first offered that the vhost has; its default one when none
-    /// is offered, which then isn't answered.
+    /// is offered, which then isn't answered. A vhost that takes any serves the rest by the default
+    /// one too.
     fn choose(&self, cx: &Cx<'_>) -> Result<(BindingId, Option<&str>), Refusal> {
-        if self.offered.is_empty() {
-            let default = cx.binding_at(0).map(|binding| (binding, None));
-            return default.ok_or(Refusal::new(403, "ws upgrade: the vhost has no protocol"));
+        if let Some(chosen) = self.offered.iter().find_map(|name| Some((cx.binding_named(name)?, Some(&**name)))) {
+            return Ok(chosen);
         }
-        let chosen = self.offered.iter().find_map(|name| Some((cx.binding_named(name)?, Some(&**name))));
-        chosen.ok_or(Refusal::new(400, "ws upgrade: none of the subprotocols is served here"))
+        let first = self.offered.first().map(|name| &**name);
+        if first.is_some() && !cx.settings::<WsSettings>().is_some_and(|ws| ws.any_subprotocol) {
+            return Err(Refusal::new(400, "ws upgrade: none of the subprotocols is served here"));
+        }
+        let default = cx.binding_at(0).map(|binding| (binding, first));
+        default.ok_or(Refusal::new(403, "ws upgrade: the vhost has no protocol"))
     }
 
     /// Whether the 101 went into the output.

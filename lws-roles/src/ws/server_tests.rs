@@ -5,8 +5,9 @@ use super::*;
 use crate::http::head::HeadLimits;
 use crate::http::token::Token;
 use crate::http::wsi::HttpWsi as _;
+use crate::ws::settings::WsVhost as _;
 use lws_core::{
-    Adopt, Close, ConnectInfo, Flow, MemoryOptions, RoleFactory, RoleRx, RoleTx, RxBuf, TxCx, Write, WriteError,
+    Adopt, Close, ConnectInfo, Flow, MemoryOptions, RoleFactory, RoleRx, RoleTx, RxBuf, TxCx, Vhost, Write, WriteError,
 };
 use std::rc::Rc;
 
@@ -78,7 +79,11 @@ impl RoleFactory for UpgradeServer {
 }
 
 fn bench() -> Bench {
-    let mut bench = Bench::with_roles(&[&UpgradeServer], vhost(), MemoryOptions::default());
+    bench_of(vhost())
+}
+
+fn bench_of(vhost: Vhost) -> Bench {
+    let mut bench = Bench::with_roles(&[&UpgradeServer], vhost, MemoryOptions::default());
     bench.run_ms(5);
     assert_eq!(bench.heard(), [Heard::other("HttpBindProtocol")]);
     bench
@@ -127,6 +132,19 @@ fn rfc6455_4_2_2_no_subprotocol_is_answered_when_none_was_offered() {
     bench.send(&request(""));
     assert_eq!(text(&mut bench), format!("{ANSWER}\r\n"));
     assert_eq!(bench.heard()[2], Heard::other("filter "));
+}
+
+#[test]
+fn a_vhost_may_take_any_subprotocol() {
+    for (offered, chosen) in [("other, another", "other"), ("other, rec", "rec")] {
+        let mut bench = bench_of(vhost().ws_any_subprotocol(true));
+        bench.send(&request(&format!("Sec-WebSocket-Protocol: {offered}\r\n")));
+        assert_eq!(text(&mut bench), format!("{ANSWER}Sec-WebSocket-Protocol: {chosen}\r\n\r\n"));
+        assert_eq!(bench.heard()[1..3], others(&["bind rec", &format!("filter {chosen}")]));
+    }
+    let mut bench = bench_of(vhost().ws_any_subprotocol(true));
+    bench.send(&request(""));
+    assert_eq!(text(&mut bench), format!("{ANSWER}\r\n"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use lws_core::{Settings, Vhost};
 pub(crate) struct WsSettings {
     pub(crate) max_message: Option<u64>,
     pub(crate) validate_utf8: bool,
+    pub(crate) any_subprotocol: bool,
 }
 
 impl WsSettings {
@@ -31,6 +32,11 @@ pub trait WsVhost {
     /// that isn't closes the connection with 1007 (RFC 6455 8.1; C:
     /// `LWS_SERVER_OPTION_VALIDATE_UTF8`). Close reasons always are checked. Default: off, as in C.
     fn ws_validate_utf8(self, on: bool) -> Self;
+
+    /// Server: takes handshakes that offer only subprotocols which none of the vhost's protocols is
+    /// named after. The vhost's default protocol serves them, and the first one offered is answered.
+    /// Default: off, such a handshake is refused with 400.
+    fn ws_any_subprotocol(self, on: bool) -> Self;
 }
 
 impl WsVhost for Vhost {
@@ -41,6 +47,11 @@ impl WsVhost for Vhost {
 
     fn ws_validate_utf8(mut self, on: bool) -> Self {
         self.settings_mut::<WsSettings>().validate_utf8 = on;
+        self
+    }
+
+    fn ws_any_subprotocol(mut self, on: bool) -> Self {
+        self.settings_mut::<WsSettings>().any_subprotocol = on;
         self
     }
 }

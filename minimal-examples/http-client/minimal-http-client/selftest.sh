@@ -27,7 +27,27 @@ expect_in "unknown option" "unknown option --wrong" "$OUT"
 
 start_server minimal-http-server-dynamic
 run_failing minimal-http-client -p "$PORT" --path /dyn/none
-expect_in "status" "status 404" "$OUT"
+expect_in "status" "status 400" "$OUT"
+
+if "${LWS_PEERS_PYTHON:-python3}" -c 'import asyncio' 2>/dev/null; then
+    # an independent server: every kind of body, redirects, interim responses, and what breaks the rules
+    PEERS=${PEERS:-$(cd ../../../api-tests/peers && pwd)}
+    PYTHON=${LWS_PEERS_PYTHON:-python3}
+    start_peer http_peer.py
+    for path in /len/0 /len/100000 /chunked/70000 /close/5000 /close11/5000 /pieces/300 /early /redirect/3 /continue; do
+        run minimal-http-client -p "$PORT" --path "$path"
+        expect_in "$path" "Completed: OK" "$OUT"
+    done
+    run minimal-http-client -p "$PORT" --path /len/100000
+    expect_in "length" "received 100000 bytes" "$OUT"
+    for path in /loop /reset /truncated /truncated-chunked /status/404; do
+        run_failing minimal-http-client -p "$PORT" --path "$path"
+        expect_in "$path" "Completed: failed" "$OUT"
+    done
+else
+    echo "not run: an independent http server, for want of Python"
+    [ "${LWS_REQUIRE_PEERS:-}" != 1 ] || fail "no Python"
+fi
 
 status=0
 wait "$silent" || status=$?

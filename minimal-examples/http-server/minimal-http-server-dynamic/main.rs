@@ -48,7 +48,7 @@ impl Protocol for Dynamic {
                     "" => DEFAULT_BLOCKS,
                     number => match number.parse::<NonZeroU32>() {
                         Ok(blocks) => blocks.get(),
-                        Err(_) => return Ok(wsi.return_http_status(404, "Ask for a number of blocks: /dyn/3")?),
+                        Err(_) => return Ok(wsi.return_http_status(400, "Ask for a number of blocks: /dyn/3")?),
                     },
                 };
                 *session = Session { sent: 0, total: blocks };

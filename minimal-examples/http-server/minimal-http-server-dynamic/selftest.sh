@@ -21,7 +21,7 @@ get /dyn/2000 --limit-rate 4M
 expect "blocks of a long response" 2000 "$(cut -d, -f1 "$BODY" | uniq | wc -l | tr -d ' ')"
 
 get /dyn/none
-expect "status of no number" 404 "$STATUS"
+expect "status of no number" 400 "$STATUS"
 
 # one connection, three requests
 connects=$(curl -sS --max-time 10 -o "$WORK/1" -o "$WORK/2" -o "$WORK/3" -w '%{num_connects}\n' \

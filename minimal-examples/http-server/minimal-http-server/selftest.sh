@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Files, the error document, ranges and validators, asked for with curl.
+# Files, the error document, ranges and validators, asked for with curl; then exact bytes by the rule
+# book, peers that mean harm or vanish, and many at once.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../../selftest-lib.sh
@@ -31,3 +32,21 @@ get /../Cargo.toml --path-as-is
 expect_in "status of a path out of the mount" "$STATUS" "302 403 404"
 
 stop "$PID"
+
+need_peers
+need wrk
+start_server minimal-http-server
+peer raw_http.py localhost "$PORT"
+peer abuse.py localhost "$PORT" --pid "$PID"
+wrk -t1 -c50 -d1s "http://localhost:$PORT/index.html" >"$WORK/wrk.log"
+expect "errors that wrk met" "" "$(grep -E 'Non-2xx|Socket errors' "$WORK/wrk.log" || true)"
+stop "$PID"
+
+# out of descriptors: the server goes on with those it has, and takes others when there is room
+(ulimit -n 64; exec "$BIN_DIR/minimal-http-server" -p 0) >"$WORK/few.log" 2>&1 </dev/null &
+few=$!
+PIDS+=("$few")
+wait_for "$WORK/few.log" '^open http://localhost:[0-9]+'
+PORT=$(sed -nE 's|^open http://localhost:([0-9]+).*|\1|p' "$WORK/few.log")
+peer abuse.py localhost "$PORT" --pid "$few" --flood 200 --only flood
+stop "$few"

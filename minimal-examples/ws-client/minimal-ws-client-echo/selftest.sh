@@ -22,7 +22,7 @@ async def echoed(ws, message, whole):
     await sending
 
 
-sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20, 16 << 20]
+sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20, 4 << 20]
 
 
 async def handle(ws):

@@ -61,6 +61,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let vhost = Vhost::new("localhost")
         .port(common::port(&args))
         .protocol(Echo { once: args.has("-o") })
+        .ws_any_subprotocol(true)
         .ws_validate_utf8(true);
     common::serve(vhost, "localhost")
 }

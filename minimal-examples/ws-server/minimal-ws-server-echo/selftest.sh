@@ -11,6 +11,7 @@ url=ws://127.0.0.1:$PORT/
 peer ws_client.py "$url" --case all
 peer ws_raw.py 127.0.0.1 "$PORT"
 peer ws_client.py "$url" --case subprotocol --subprotocol lws-minimal-server-echo
+peer ws_client.py "$url" --case echo --subprotocol any-other
 stop "$PID"
 
 start_server minimal-ws-server-echo -o

@@ -212,14 +212,22 @@ impl RoleRx for H1Rx {
     }
 
     fn timed_out(&mut self, cx: &mut Cx<'_>, why: Pending) -> Flow {
-        match (why, &self.state) {
-            (Pending::HttpKeepaliveIdle, _) => Flow::Close(Close::NORMAL),
+        if why != Pending::HttpContent {
+            return Flow::Close(if why == Pending::HttpKeepaliveIdle { Close::NORMAL } else { Close::ABORT });
+        }
+        let in_body = match self.state {
             //= rfc9110#15.5.9 408: no complete request within the time that the server was prepared to wait
-            (Pending::HttpContent, State::Head) if self.head_begun => self.refuse(cx, 408),
-            (Pending::HttpContent, State::Head | State::Discard(_)) => Flow::Close(Close::NORMAL),
-            (Pending::HttpContent, _) if self.output_moves(cx) => Flow::Continue,
-            (Pending::HttpContent, State::Body(_)) if !is_answered(cx) => self.refuse(cx, 408),
-            _ => Flow::Close(Close::ABORT),
+            State::Head if self.head_begun => return self.refuse(cx, 408),
+            State::Head | State::Discard(_) => return Flow::Close(Close::NORMAL),
+            State::Body(_) => true,
+            _ => false,
+        };
+        if self.output_moves(cx) {
+            Flow::Continue
+        } else if in_body && !is_answered(cx) {
+            self.refuse(cx, 408)
+        } else {
+            Flow::Close(Close::ABORT)
         }
     }
 

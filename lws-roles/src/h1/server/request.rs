@@ -74,7 +74,7 @@ impl H1Rx {
             self.upgrade(cx)?;
         }
         match route::route(cx, &settings, text, method)? {
-            Routed::Binding(binding, rest) => self.to_user(cx, binding, text.get(rest..).unwrap_or_default(), takes_body),
+            Routed::Binding(binding, rest) => self.give_to_user(cx, binding, text.get(rest..).unwrap_or_default(), takes_body),
             Routed::File(found, fields) => self.file(cx, &settings, found, fields, false),
             Routed::Redirect(status, location) => self.answer_stop(cx, status, &[("location", &location)], ""),
             Routed::Refused(405) => self.answer_stop(cx, 405, &[("allow", "GET, HEAD")], ""),
@@ -83,7 +83,7 @@ impl H1Rx {
     }
 
     /// The request is for user code.
-    fn to_user(&mut self, cx: &mut Cx<'_>, binding: BindingId, rest: &str, takes_body: bool) -> Result<(), Stop> {
+    fn give_to_user(&mut self, cx: &mut Cx<'_>, binding: BindingId, rest: &str, takes_body: bool) -> Result<(), Stop> {
         if cx.binding() != Some(binding) {
             cx.bind(binding, Reason::HttpDropProtocol, Reason::HttpBindProtocol)?;
         }

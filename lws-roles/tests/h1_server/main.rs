@@ -1,0 +1,15 @@
+//! The HTTP/1 server role against raw peers, on the simulated network and a virtual clock: what
+//! user code is told and when, and every byte that goes back.
+
+mod bench;
+mod body;
+mod early;
+mod order;
+mod property;
+mod refused;
+mod response;
+mod routes;
+mod settings;
+mod timeouts;
+mod upgrade;
+mod vhosts;
