@@ -9,7 +9,13 @@ use socket2::{Domain, SockRef};
 use std::os::fd::{AsFd, OwnedFd};
 
 /// Makes a connection of a descriptor.
-pub(crate) fn descriptor(svc: &mut Service, vhost: VhostId, binding: BindingId, fd: OwnedFd, kind: Adopt) -> Result<WsiId, AdoptError> {
+pub(crate) fn descriptor(
+    svc: &mut Service,
+    vhost: VhostId,
+    binding: BindingId,
+    fd: OwnedFd,
+    kind: Adopt,
+) -> Result<WsiId, AdoptError> {
     if svc.ending {
         return Err(AdoptError::Refused("the context is ending"));
     }

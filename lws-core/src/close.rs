@@ -18,7 +18,7 @@ use crate::role::Farewell;
 use crate::service::Service;
 use crate::{Close, Pending, VhostReason, WsiId};
 
-/// How long pending output may take once a connection is closing (C: 5 s), µs.
+/// How long pending output may stand still once a connection is closing (C: 5 s in all), µs.
 const FLUSH_US: u64 = 5_000_000;
 /// How long a lingering close reads what the peer still sends, µs.
 const LINGER_US: u64 = 2_000_000;
@@ -52,7 +52,7 @@ impl Context {
             if svc.conn(id).is_some_and(|c| c.out.is_empty()) {
                 continue_farewell(svc, id);
             } else {
-                svc.set_timeout(id, Pending::FlushStoredSendBeforeClose, Some(FLUSH_US));
+                await_flush(svc, id);
             }
         }
     }
@@ -82,6 +82,11 @@ impl Context {
         svc.remove(id);
         crate::listen::descriptor_freed(svc);
     }
+}
+
+/// Output waits for the kernel: a peer that takes none of it for a while has had its chance.
+pub(crate) fn await_flush(svc: &mut Service, id: WsiId) {
+    svc.set_timeout(id, Pending::FlushStoredSendBeforeClose, Some(FLUSH_US));
 }
 
 /// All output has gone: on to what the role waits for.

@@ -157,7 +157,8 @@ pub struct BlockingResolver;
 
 impl Resolve for BlockingResolver {
     fn lookup(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-        let found: Vec<_> = (name, port).to_socket_addrs().map_err(|e| format!("getaddrinfo of \"{name}\" failed: {e}"))?.collect();
+        let found: Vec<_> =
+            (name, port).to_socket_addrs().map_err(|e| format!("getaddrinfo of \"{name}\" failed: {e}"))?.collect();
         if found.is_empty() { Err(format!("getaddrinfo of \"{name}\" failed: no addresses")) } else { Ok(found) }
     }
 }
@@ -199,10 +200,13 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
         (None, _) => Some(format!("no role for method {:?}", info.method)),
         _ if svc.ending => Some("the context is ending".to_owned()),
         _ if svc.is_full() => Some("too many connections".to_owned()),
-        _ if svc.vhosts.get(vhost.0 as usize).is_none_or(|v| v.destroyed) => Some("the vhost has been destroyed".to_owned()),
+        _ if svc.vhosts.get(vhost.0 as usize).is_none_or(|v| v.destroyed) => {
+            Some("the vhost has been destroyed".to_owned())
+        }
         _ => None,
     };
-    conn.client = Some(Box::new(ClientSide { info, addresses: Vec::new().into_iter(), trying: None, failures: String::new() }));
+    conn.client =
+        Some(Box::new(ClientSide { info, addresses: Vec::new().into_iter(), trying: None, failures: String::new() }));
     // a table with every nameable slot taken can't be told by callback either
     let Some(id) = svc.insert(conn, halves) else { return WsiId::STALE };
     svc.deferred.push_back(match problem {
@@ -324,7 +328,6 @@ pub(crate) fn unix_address(path: &str) -> io::Result<SockAddr> {
     }
 }
 
-
 /// A connect is under way on `io`.
 fn start(svc: &mut Service, id: WsiId, io: Io) {
     let Some(conn) = svc.conn_mut(id) else { return };
@@ -385,7 +388,11 @@ pub(crate) fn connected(svc: &mut Service, users: &mut Users, id: WsiId) {
     conn.phase = Phase::Open;
     let again = conn.has(flag::ANNOUNCED);
     conn.set(flag::WRITABLE | flag::ANNOUNCED);
-    let first = svc.conn(id).filter(|_| !again).and_then(|c| svc.vhosts.get(c.vhost.0 as usize)).and_then(|v| v.bindings.first().copied());
+    let first = svc
+        .conn(id)
+        .filter(|_| !again)
+        .and_then(|c| svc.vhosts.get(c.vhost.0 as usize))
+        .and_then(|v| v.bindings.first().copied());
     if let Some(first) = first {
         let _ = dispatch::vhost_callback(svc, users, first, VhostReason::WsiCreate(id));
     }
@@ -420,7 +427,8 @@ pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
     conn.stash = None;
     conn.flags &= flag::ANNOUNCED | flag::QUEUED_READ | flag::QUEUED_WRITE | flag::TOUCHED | flag::KICKED;
     conn.phase = Phase::Connecting;
-    conn.client = Some(Box::new(ClientSide { info, addresses: Vec::new().into_iter(), trying: None, failures: String::new() }));
+    conn.client =
+        Some(Box::new(ClientSide { info, addresses: Vec::new().into_iter(), trying: None, failures: String::new() }));
     svc.deferred.push_back(Deferred::Connect(id));
 }
 

@@ -7,7 +7,9 @@ use crate::conn::{Conn, Phase, Stash, flag};
 use crate::protocol::{NO_SESSION, Users};
 use crate::role::{Flow, Head, RoleRx, RoleTx, RxBuf};
 use crate::service::{Deferred, Service};
-use crate::{BindingId, Close, ConnectInfo, Fields, Pending, Reason, TxCx, VhostId, VhostReason, Write, WriteError, WsiId};
+use crate::{
+    BindingId, Close, ConnectInfo, Fields, Pending, Reason, TxCx, VhostId, VhostReason, Write, WriteError, WsiId,
+};
 use std::any::Any;
 use std::rc::Rc;
 
@@ -27,7 +29,12 @@ pub(crate) fn callback(svc: &mut Service, users: &mut Users, id: WsiId, reason: 
 }
 
 /// Gives a reason without a connection to a protocol.
-pub(crate) fn vhost_callback(svc: &mut Service, users: &mut Users, binding: BindingId, reason: VhostReason) -> Result<(), Close> {
+pub(crate) fn vhost_callback(
+    svc: &mut Service,
+    users: &mut Users,
+    binding: BindingId,
+    reason: VhostReason,
+) -> Result<(), Close> {
     match users.get_mut(binding.0 as usize) {
         Some(Some(user)) => user.vhost_callback(svc, binding, reason),
         _ => Ok(()),
@@ -46,7 +53,12 @@ pub(crate) fn drop_session(svc: &mut Service, users: &mut Users, id: WsiId) {
 }
 
 /// Runs the receive half and applies what it decided.
-pub(crate) fn run(svc: &mut Service, users: &mut Users, id: WsiId, f: impl FnOnce(&mut dyn RoleRx, &mut Cx<'_>) -> Flow) {
+pub(crate) fn run(
+    svc: &mut Service,
+    users: &mut Users,
+    id: WsiId,
+    f: impl FnOnce(&mut dyn RoleRx, &mut Cx<'_>) -> Flow,
+) {
     let Some(mut rx) = svc.conn_mut(id).and_then(|c| c.rx.take()) else { return };
     let flow = f(&mut *rx, &mut Cx { svc, users, id });
     let Some(conn) = svc.conn_mut(id) else { return };

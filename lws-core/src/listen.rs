@@ -7,10 +7,10 @@ use crate::conn::{Conn, Phase, flag};
 use crate::connect::unix_address;
 use crate::dispatch::{self, Cx};
 use crate::net::Net;
+use crate::net::address::{Families, listen_addresses};
 use crate::net::io::{Accepted, Io};
 use crate::role::{Flow, Halves, RoleRx, RoleTx, RxBuf};
 use crate::service::{Deferred, Due, Service};
-use crate::net::address::{Families, listen_addresses};
 use crate::vhost::{Listen, Listener, Vhost};
 use crate::{Close, TxCx, VhostId, VhostReason, Write, WriteError, WsiId};
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
@@ -74,9 +74,20 @@ fn accept_some(cx: &mut Cx<'_>) {
             Ok(accepted) => admit(cx, accepted),
             Err(e) => match e.raw_os_error() {
                 _ if e.kind() == io::ErrorKind::WouldBlock => return,
-                Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => return pause(cx, &e.to_string()),
-                // that peer has gone again, or the network has; the next one may do better
-                _ => crate::lwsl_info!("accept failed: {e}"),
+                // that peer has gone again, or its network has; the next one may do better
+                Some(
+                    libc::ECONNABORTED
+                    | libc::EPROTO
+                    | libc::EPERM
+                    | libc::ENETDOWN
+                    | libc::ENETUNREACH
+                    | libc::EHOSTDOWN
+                    | libc::EHOSTUNREACH
+                    | libc::EOPNOTSUPP
+                    | libc::ENOPROTOOPT,
+                ) => crate::lwsl_info!("accept failed: {e}"),
+                // out of descriptors or memory above all: at once again would be no better
+                _ => return pause(cx, &e.to_string()),
             },
         }
     }
@@ -182,12 +193,15 @@ fn at(place: &str) -> impl Fn(io::Error) -> String {
 
 /// Opens the sockets of a vhost. The error says where and why.
 pub(crate) fn open(svc: &mut Service, spec: &Vhost, vhost: VhostId) -> Result<Option<Listener>, String> {
-    let mut listener = Listener { key: (spec.listen.clone(), spec.iface.clone()), port: None, sockets: Vec::new(), path: None };
+    let mut listener =
+        Listener { key: (spec.listen.clone(), spec.iface.clone()), port: None, sockets: Vec::new(), path: None };
     match &spec.listen {
         Listen::No => return Ok(None),
         Listen::Port(port) => {
             let ios = match &mut svc.net {
-                Net::Memory(net) => vec![Io::MemoryListener(net.listen(&format!("port:{port}")).map_err(at(&format!("port {port}")))?)],
+                Net::Memory(net) => {
+                    vec![Io::MemoryListener(net.listen(&format!("port:{port}")).map_err(at(&format!("port {port}")))?)]
+                }
                 Net::Os(_) => tcp(spec, *port)?,
             };
             listener.port = ios.first().and_then(Io::local_addr).map(|a| a.port()).or(Some(*port));
@@ -210,7 +224,8 @@ pub(crate) fn open(svc: &mut Service, spec: &Vhost, vhost: VhostId) -> Result<Op
 }
 
 fn add(svc: &mut Service, vhost: VhostId, io: Io) -> io::Result<WsiId> {
-    let binding = svc.vhosts.get(vhost.0 as usize).and_then(|v| v.bindings.first().copied()).ok_or(io::ErrorKind::NotFound)?;
+    let binding =
+        svc.vhosts.get(vhost.0 as usize).and_then(|v| v.bindings.first().copied()).ok_or(io::ErrorKind::NotFound)?;
     let mut conn = Conn::new(vhost, binding, Phase::Open);
     conn.io = Some(io);
     conn.set(flag::READS_ITSELF | flag::LISTENS);
@@ -233,7 +248,8 @@ fn tcp(spec: &Vhost, port: u16) -> Result<Vec<Io>, String> {
         address.set_port(port);
         let mut result = tcp_socket(spec, address);
         // a machine without IPv6 still has IPv4
-        let without_v6 = matches!(&result, Err(e) if matches!(e.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)));
+        let without_v6 =
+            matches!(&result, Err(e) if matches!(e.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)));
         if without_v6 && spec.iface.is_none() && spec.families == Families::Both {
             let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
             result = tcp_socket(spec, v4).or(result);

@@ -313,7 +313,12 @@ impl Service {
         Self::set_slot_timer(&mut self.timers, &mut conn.validity, at, || Due::Validity(id));
     }
 
-    fn set_slot_timer(timers: &mut Timers<Due>, slot: &mut Option<TimerId>, at: Option<u64>, due: impl FnOnce() -> Due) {
+    fn set_slot_timer(
+        timers: &mut Timers<Due>,
+        slot: &mut Option<TimerId>,
+        at: Option<u64>,
+        due: impl FnOnce() -> Due,
+    ) {
         match (*slot, at) {
             (Some(timer), Some(at)) if timers.reschedule(timer, at) => {}
             (_, Some(at)) => *slot = Some(timers.schedule(at, due())),
@@ -347,7 +352,11 @@ impl Service {
     }
 
     /// Runs the transmit half with itself taken out of the slot.
-    pub(crate) fn with_tx<R>(&mut self, id: WsiId, f: impl FnOnce(&mut dyn crate::role::RoleTx, &mut TxCx<'_>) -> R) -> Option<R> {
+    pub(crate) fn with_tx<R>(
+        &mut self,
+        id: WsiId,
+        f: impl FnOnce(&mut dyn crate::role::RoleTx, &mut TxCx<'_>) -> R,
+    ) -> Option<R> {
         let mut tx = self.slots.get_mut(id)?.tx.take()?;
         let result = f(&mut *tx, &mut TxCx { svc: self, id });
         if let Some(conn) = self.slots.get_mut(id) {
@@ -537,7 +546,13 @@ impl Service {
     }
 
     /// As [`Cx::send_file`](crate::Cx::send_file).
-    pub(crate) fn send_file(&mut self, id: WsiId, file: &std::fs::File, offset: u64, len: u64) -> io::Result<Option<u64>> {
+    pub(crate) fn send_file(
+        &mut self,
+        id: WsiId,
+        file: &std::fs::File,
+        offset: u64,
+        len: u64,
+    ) -> io::Result<Option<u64>> {
         // what is corked goes first
         self.flush(id);
         let Some(conn) = self.slots.get_mut(id) else { return Ok(Some(0)) };

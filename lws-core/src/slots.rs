@@ -60,7 +60,11 @@ impl Slots {
 
     /// Every connection there is.
     pub(crate) fn ids(&self) -> impl Iterator<Item = WsiId> {
-        self.slots.iter().enumerate().filter(|(_, s)| s.conn.is_some()).map(|(index, s)| WsiId { index: index as u32, generation: s.generation })
+        self.slots
+            .iter()
+            .enumerate()
+            .filter(|(_, s)| s.conn.is_some())
+            .map(|(index, s)| WsiId { index: index as u32, generation: s.generation })
     }
 
     pub(crate) fn len(&self) -> usize {

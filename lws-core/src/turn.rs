@@ -132,6 +132,7 @@ impl Context {
     fn became_writable(&mut self, id: WsiId) {
         let Some(conn) = self.svc.conn_mut(id) else { return };
         conn.set(flag::WRITABLE);
+        let waiting = conn.out.pending().len();
         if conn.out.is_backlog() {
             self.svc.flush(id);
         }
@@ -141,6 +142,8 @@ impl Context {
         let flushing = matches!(conn.phase, Phase::Farewell(_)) && conn.why == Pending::FlushStoredSendBeforeClose;
         if flushing && conn.out.is_empty() {
             crate::close::continue_farewell(&mut self.svc, id);
+        } else if flushing && conn.out.pending().len() < waiting {
+            crate::close::await_flush(&mut self.svc, id);
         } else {
             self.svc.queue_write(id);
         }
@@ -151,7 +154,8 @@ impl Context {
         if self.svc.cancelled.swap(false, std::sync::atomic::Ordering::AcqRel) {
             for binding in 0..self.users.len() {
                 let binding = crate::BindingId(binding as u32);
-                let _ = dispatch::vhost_callback(&mut self.svc, &mut self.users, binding, VhostReason::EventWaitCancelled);
+                let _ =
+                    dispatch::vhost_callback(&mut self.svc, &mut self.users, binding, VhostReason::EventWaitCancelled);
             }
         }
     }

@@ -43,6 +43,10 @@ pub(crate) fn passed(svc: &mut Service, users: &mut Users, id: WsiId) {
     let Some(conn) = svc.conn_mut(id) else { return };
     conn.validity = None;
     let (true, Some((ping, hangup))) = (conn.is_deliverable(), validity) else { return };
+    if !conn.takes_rx() {
+        // what isn't read proves nothing either way
+        return watch(svc, id);
+    }
     let Some(ping) = ping.filter(|_| !conn.has(flag::PROBED)) else {
         let why = format!("validity timeout after {} s", hangup.as_secs());
         crate::lwsl_notice!("{id}: {why}");

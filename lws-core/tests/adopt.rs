@@ -189,9 +189,9 @@ fn closing_an_adopted_file_whose_copy_lives_on_takes_it_out_of_the_poll() {
     until(&mut cx, |cx| cx.connections() == 0);
     settle(&mut cx);
     writer.write_all(b"y").unwrap();
-    // nothing of it reaches the loop: this sleeps to its end
+    // nothing of it reaches the loop: this sleeps, but for the last stretch that timerfds are for
     let start = cx.now_us();
     cx.service(Some(Duration::from_millis(30))).unwrap();
-    assert!(cx.now_us() >= start + 29_000);
+    assert!(cx.now_us() >= start + 20_000);
     drop(copy);
 }

@@ -159,9 +159,13 @@ impl ContextBuilder {
             return Err(CreateError::Setting { name: "connect_timeout", why: "is zero".to_owned() });
         }
         let default_max = || crate::sys::nofile_limit().map_or(1024, |n| n.saturating_sub(SPARE_DESCRIPTORS).max(1));
-        let max_connections = self.max_connections.unwrap_or_else(|| usize::try_from(default_max()).unwrap_or(usize::MAX));
+        let max_connections =
+            self.max_connections.unwrap_or_else(|| usize::try_from(default_max()).unwrap_or(usize::MAX));
         let (net, clock) = match self.memory {
-            Some(options) => (Net::Memory(Box::new(MemoryNet::new(options).map_err(CreateError::Poll)?)), Clock::Virtual { now_us: 0 }),
+            Some(options) => (
+                Net::Memory(Box::new(MemoryNet::new(options).map_err(CreateError::Poll)?)),
+                Clock::Virtual { now_us: 0 },
+            ),
             None => (Net::Os(OsNet::new().map_err(CreateError::Poll)?), Clock::System),
         };
         let now_us = clock.monotonic_us();

@@ -81,7 +81,8 @@ impl Context {
         }
         self.close_all(Close::GOING_AWAY);
         let deadline = self.svc.clock.monotonic_us() + micros(GRACE);
-        while self.svc.slots.len() > 0 && self.svc.clock.monotonic_us() < deadline && self.take_signal(watch).is_none() {
+        while self.svc.slots.len() > 0 && self.svc.clock.monotonic_us() < deadline && self.take_signal(watch).is_none()
+        {
             self.turn(Some(deadline))?;
             // asked again by a last callback: it is under way, and must not keep the loop from sleeping
             self.svc.stop = false;
@@ -133,7 +134,7 @@ impl Context {
 
     /// After this time, runs the closure with the context, once (C: `lws_sul_schedule`). It runs
     /// between callbacks, so it may create and destroy vhosts.
-    pub fn sul_schedule(&mut self, after: Duration, f: impl FnOnce(&mut Context) + 'static) -> TimerId {
+    pub fn sul_schedule(&mut self, after: Duration, f: impl FnOnce(&mut Self) + 'static) -> TimerId {
         let at = self.svc.clock.monotonic_us().saturating_add(micros(after));
         self.svc.timers.schedule(at, Due::Closure(Box::new(f)))
     }

@@ -35,7 +35,12 @@ impl Context {
             }
         }
         let accept_role = match &spec.accept_role {
-            Some(name) => self.svc.roles.iter().position(|r| r.name() == name).ok_or_else(|| fail(format!("accept_role: there is no role \"{name}\"")))?,
+            Some(name) => self
+                .svc
+                .roles
+                .iter()
+                .position(|r| r.name() == name)
+                .ok_or_else(|| fail(format!("accept_role: there is no role \"{name}\"")))?,
             None => self.svc.roles.iter().position(|r| r.adopts(crate::Adopt::Http)).unwrap_or(0),
         };
         if spec.listen != Listen::No && self.svc.roles.get(accept_role).is_none_or(|r| r.server().is_none()) {
@@ -78,7 +83,8 @@ impl Context {
                 Some(shared)
             }
             None => {
-                let opened = listen::open(&mut self.svc, spec, vhost).map_err(|why| CreateError::Vhost { vhost: spec.name.clone(), why })?;
+                let opened = listen::open(&mut self.svc, spec, vhost)
+                    .map_err(|why| CreateError::Vhost { vhost: spec.name.clone(), why })?;
                 opened.map(|listener| {
                     self.svc.listeners.push(Some(listener));
                     ListenerId((self.svc.listeners.len() - 1) as u32)
@@ -116,7 +122,8 @@ impl Context {
     fn forget_vhost(&mut self, vhost: VhostId) {
         self.stop_listening(vhost);
         self.svc.vhosts[vhost.0 as usize].destroyed = true;
-        let ids: Vec<WsiId> = self.svc.slots.ids().filter(|&id| self.svc.conn(id).is_some_and(|c| c.vhost == vhost)).collect();
+        let ids: Vec<WsiId> =
+            self.svc.slots.ids().filter(|&id| self.svc.conn(id).is_some_and(|c| c.vhost == vhost)).collect();
         for id in ids {
             self.svc.remove(id);
         }
@@ -134,7 +141,8 @@ impl Context {
         }
         self.stop_listening(vhost);
         self.svc.vhosts[vhost.0 as usize].destroyed = true;
-        let ids: Vec<WsiId> = self.svc.slots.ids().filter(|&id| self.svc.conn(id).is_some_and(|c| c.vhost == vhost)).collect();
+        let ids: Vec<WsiId> =
+            self.svc.slots.ids().filter(|&id| self.svc.conn(id).is_some_and(|c| c.vhost == vhost)).collect();
         for id in ids {
             self.svc.close_later(id, Close::GOING_AWAY);
         }
@@ -150,7 +158,8 @@ impl Context {
         match heir {
             Some(heir) => {
                 let binding = self.svc.vhosts[heir].bindings.first().copied();
-                let sockets = self.svc.listeners[listener.0 as usize].as_ref().map(|l| l.sockets.clone()).unwrap_or_default();
+                let sockets =
+                    self.svc.listeners[listener.0 as usize].as_ref().map(|l| l.sockets.clone()).unwrap_or_default();
                 for socket in sockets {
                     if let (Some(binding), Some(conn)) = (binding, self.svc.conn_mut(socket)) {
                         conn.vhost = VhostId(heir as u32);
@@ -169,7 +178,10 @@ impl Context {
     /// PROTOCOL_DESTROY for those destroyed vhosts whose connections have all gone.
     pub(crate) fn end_dying_vhosts(&mut self) {
         for vhost in std::mem::take(&mut self.svc.dying) {
-            let busy = self.svc.vhosts[vhost.0 as usize].bindings.iter().any(|b| !self.svc.bindings[b.0 as usize].members.is_empty());
+            let busy = self.svc.vhosts[vhost.0 as usize]
+                .bindings
+                .iter()
+                .any(|b| !self.svc.bindings[b.0 as usize].members.is_empty());
             if busy {
                 self.svc.dying.push(vhost);
             } else {

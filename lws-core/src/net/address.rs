@@ -208,7 +208,11 @@ impl Families {
 ///
 /// # Errors
 /// The text is neither, or there is no address of these families; the error has the text.
-pub(crate) fn listen_addresses(iface: Option<&str>, port: u16, families: Families) -> Result<Vec<SocketAddr>, AddressError> {
+pub(crate) fn listen_addresses(
+    iface: Option<&str>,
+    port: u16,
+    families: Families,
+) -> Result<Vec<SocketAddr>, AddressError> {
     let Some(iface) = iface else {
         let any = match families {
             Families::V4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

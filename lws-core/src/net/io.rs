@@ -87,7 +87,9 @@ impl Io {
                 let (stream, _) = l.accept()?;
                 Ok(Accepted { io: Self::Unix(stream), peer: None })
             }
-            (Self::MemoryListener(l), Net::Memory(net)) => Ok(Accepted { io: Self::Memory(net.accept(*l)?), peer: None }),
+            (Self::MemoryListener(l), Net::Memory(net)) => {
+                Ok(Accepted { io: Self::Memory(net.accept(*l)?), peer: None })
+            }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -29,7 +29,12 @@ pub(crate) struct Ready {
 impl Net {
     /// Waits until a source is ready, the deadline (clock µs) is reached or a waker woke, and
     /// fills `ready`. `Some(0)` doesn't wait, `None` waits without end.
-    pub(crate) fn poll(&mut self, clock: &mut Clock, deadline: Option<u64>, ready: &mut Vec<Ready>) -> stdio::Result<()> {
+    pub(crate) fn poll(
+        &mut self,
+        clock: &mut Clock,
+        deadline: Option<u64>,
+        ready: &mut Vec<Ready>,
+    ) -> stdio::Result<()> {
         ready.clear();
         match self {
             Self::Os(net) => net.poll(clock, deadline, ready),

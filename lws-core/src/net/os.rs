@@ -1,8 +1,7 @@
 //! The operating system's side of the reactor: one `mio` poll, the waker that other threads use,
 //! and a timerfd for the last stretch before a timer.
 //!
-//! `epoll_wait` counts in milliseconds. Waits end a little early at millisecond precision and the
-//! timerfd, armed only when the deadline is under 2 ms away, does the rest: no spin, no late
+//! `epoll_wait` counts in milliseconds. It ends a little early at that precision and the timerfd, armed only when the deadline is under 2 ms away, does the rest: no spin, no late
 //! rounding. It is registered edge-triggered, so its expiry is never read.
 
 use super::Ready;
@@ -56,9 +55,15 @@ impl OsNet {
     }
 
     pub(crate) fn poll(&mut self, clock: &Clock, deadline: Option<u64>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        let timeout = self.timeout(clock, deadline);
-        if let Err(e) = self.poll.poll(&mut self.events, timeout) {
-            return if e.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(e) };
+        loop {
+            let timeout = self.timeout(clock, deadline);
+            if let Err(e) = self.poll.poll(&mut self.events, timeout) {
+                return if e.kind() == io::ErrorKind::Interrupted { Ok(()) } else { Err(e) };
+            }
+            // a coarse wait ends a little before the deadline: the timerfd does the rest
+            if !self.events.is_empty() || deadline.is_none_or(|d| d <= clock.monotonic_us()) {
+                break;
+            }
         }
         for event in &self.events {
             ready.push(Ready {
@@ -79,7 +84,7 @@ impl OsNet {
             return Some(Duration::ZERO);
         }
         if wait >= FINE_US {
-            // whole milliseconds, one fewer: the next turn sees the rest and takes the timerfd
+            // whole milliseconds, one fewer: what is left is for the timerfd
             return Some(Duration::from_millis(wait / 1000 - 1));
         }
         let Some(timer) = &self.timer else {

@@ -22,7 +22,6 @@ impl TimerFd {
         // Zero would disarm; as a time it has passed, as 1 has.
         imp::set(self.fd.as_fd(), at_us.max(1))
     }
-
 }
 
 impl AsFd for TimerFd {

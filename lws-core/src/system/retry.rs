@@ -15,8 +15,7 @@ pub struct RetryPolicy {
     /// How many failures are tried again before the user is to hear of it;
     /// [`CONCEAL_ALWAYS`](Self::CONCEAL_ALWAYS) is all.
     pub conceal_count: u16,
-    /// Seconds without proof that the peer is there, after which it is asked for one; 0 with no
-    /// hangup time never asks.
+    /// Seconds without proof that the peer is there, after which it is asked for one; 0 never asks.
     pub secs_since_valid_ping: u16,
     /// Seconds without proof that the peer is there, after which the connection is closed; 0
     /// never checks.
@@ -73,7 +72,7 @@ impl RetryPolicy {
     pub fn validity(&self) -> Option<(Option<Duration>, Duration)> {
         let (ping, hangup) = (self.secs_since_valid_ping, self.secs_since_valid_hangup);
         let secs = |secs: u16| Duration::from_secs(secs.into());
-        (hangup != 0).then(|| ((ping < hangup).then(|| secs(ping)), secs(hangup)))
+        (hangup != 0).then(|| ((ping != 0 && ping < hangup).then(|| secs(ping)), secs(hangup)))
     }
 }
 
@@ -142,5 +141,6 @@ mod tests {
             |ping, hangup| RetryPolicy { secs_since_valid_ping: ping, secs_since_valid_hangup: hangup, ..POLICY };
         assert_eq!(policy(10, 0).validity(), None);
         assert_eq!(policy(10, 10).validity(), Some((None, secs(10))));
+        assert_eq!(policy(0, 10).validity(), Some((None, secs(10))));
     }
 }

@@ -99,11 +99,7 @@ impl<T> Ring<T> {
     /// How many items can be pushed before a push fails (C: `lws_ring_get_count_free_elements`).
     /// Without readers no push fails: the whole capacity.
     pub fn free(&self) -> usize {
-        if self.readers == 0 {
-            self.capacity
-        } else {
-            self.capacity - self.slots.len()
-        }
+        if self.readers == 0 { self.capacity } else { self.capacity - self.slots.len() }
     }
 
     /// How many readers are subscribed.
@@ -133,10 +129,7 @@ impl<T> Ring<T> {
     /// A tail of another ring is taken over, and that ring is not told: unsubscribe it there first.
     pub fn subscribe(&mut self, tail: &mut Tail) {
         self.leave(tail);
-        *tail = Tail {
-            ring: self.id,
-            position: self.end(),
-        };
+        *tail = Tail { ring: self.id, position: self.end() };
         self.readers += 1;
         self.up_to_date += 1;
         self.trim();
@@ -149,10 +142,7 @@ impl<T> Ring<T> {
     /// A tail of another ring is taken over as by [`subscribe`](Self::subscribe).
     pub fn subscribe_oldest(&mut self, tail: &mut Tail) {
         // Joining before leaving keeps the items that only this reader holds.
-        let joined = Tail {
-            ring: self.id,
-            position: self.first,
-        };
+        let joined = Tail { ring: self.id, position: self.first };
         self.readers += 1;
         *self.count_at(self.first) += 1;
         self.leave(tail);
@@ -189,8 +179,7 @@ impl<T> Ring<T> {
     /// How many items `tail` has yet to read: how far it is behind (C:
     /// `lws_ring_get_count_waiting_elements`). 0 if it isn't subscribed here.
     pub fn waiting(&self, tail: &Tail) -> usize {
-        self.index(tail)
-            .map_or(0, |index| self.slots.len().saturating_sub(index))
+        self.index(tail).map_or(0, |index| self.slots.len().saturating_sub(index))
     }
 
     /// Whether `tail` is the slowest reader, or one of several at the same place: the ring's oldest
@@ -221,9 +210,7 @@ impl<T> Ring<T> {
     /// The count of the readers that stand at `position`.
     fn count_at(&mut self, position: u64) -> &mut usize {
         let index = usize::try_from(position - self.first).unwrap_or(usize::MAX);
-        self.slots
-            .get_mut(index)
-            .map_or(&mut self.up_to_date, |slot| &mut slot.readers)
+        self.slots.get_mut(index).map_or(&mut self.up_to_date, |slot| &mut slot.readers)
     }
 
     /// Takes `tail` out of the counts and resets it: whether it was a reader of this ring.

@@ -44,7 +44,7 @@ mod tests {
         let mut s = Settings::default();
         assert!(s.get::<u32>().is_none());
         *s.get_or_default::<u32>() = 7;
-        s.get_or_default::<String>().push_str("x");
+        s.get_or_default::<String>().push('x');
         assert_eq!(s.get::<u32>().as_deref(), Some(&7));
         let held = s.get::<u32>();
         *s.get_or_default::<u32>() += 1;

@@ -128,7 +128,9 @@ fn rfc9110_10_1_1_a_final_answer_takes_the_place_of_continue() {
     let answer = b.ask(peer, EXPECTS.to_owned() + &get("/x"));
     assert_eq!(answer, "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello");
     assert!(b.ended(peer));
-    assert_eq!(b.log(), "bind, new, filter /, http /, drop");
+    b.net().peer_close(peer);
+    b.run();
+    assert_eq!(b.log(), "bind, new, filter /, http /, drop, closed");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! A chat: what one browser sends, all browsers see. The newest messages wait in a ring for
 //! whoever is slower. See README.md.
 
-use lws::prelude::*;
 use lws::RetryPolicy;
+use lws::prelude::*;
 use minimal_examples as common;
 
 const USAGE: &str = "minimal-ws-server [-p PORT] [-v] [-d LEVELS]";
