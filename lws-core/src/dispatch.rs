@@ -3,7 +3,7 @@
 //! A receive half is taken out of its slot, runs with a [`Cx`] that reaches the service *and* the
 //! users, and goes back (or its successor does). User code runs with the service only.
 
-use crate::conn::{Conn, Phase, Stash, flag};
+use crate::conn::{Conn, Phase, flag};
 use crate::protocol::{NO_SESSION, Users};
 use crate::role::{Flow, Head, RoleRx, RoleTx, RxBuf};
 use crate::service::{Deferred, Service};
@@ -366,9 +366,10 @@ impl Cx<'_> {
         self.svc.hold_rx(self.id, flag::HELD, hold);
     }
 
-    /// Whether received bytes wait to be parsed.
-    pub fn has_stash(&self) -> bool {
-        self.conn().is_some_and(|c| c.stash.as_deref().is_some_and(|s: &Stash| !s.is_empty()))
+    /// Whether there are bytes from the peer that the role hasn't taken: in the stash, or as far as
+    /// we know in the kernel. A socket closed over them resets the connection.
+    pub fn has_unread(&self) -> bool {
+        self.conn().is_some_and(|c| c.has(flag::READABLE) || c.stash.as_deref().is_some_and(|s| !s.is_empty()))
     }
 
     // --- time ------------------------------------------------------------------------------------

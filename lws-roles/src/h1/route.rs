@@ -31,7 +31,11 @@ pub(super) fn route(cx: &mut Cx<'_>, settings: &HttpSettings, path: &str, method
         MountKind::Callback { protocol } => Ok(match cx.binding_named(protocol) {
             Some(binding) => Routed::Binding(binding, path.len() - hit.rest.len()),
             None => {
-                lws_core::lwsl_err!("mount {:?}: no protocol {protocol:?} on vhost {:?}", mount.mountpoint(), cx.vhost_name());
+                lws_core::lwsl_err!(
+                    "mount {:?}: no protocol {protocol:?} on vhost {:?}",
+                    mount.mountpoint(),
+                    cx.vhost_name()
+                );
                 Routed::Refused(500)
             }
         }),
@@ -51,7 +55,11 @@ pub(super) fn route(cx: &mut Cx<'_>, settings: &HttpSettings, path: &str, method
             let found = file::open(mount, hit.rest, &t.head, &mut fields);
             if let Some(name) = mount.protocol_name() {
                 let Some(binding) = cx.binding_named(name) else {
-                    lws_core::lwsl_err!("mount {:?}: no protocol {name:?} on vhost {:?}", mount.mountpoint(), cx.vhost_name());
+                    lws_core::lwsl_err!(
+                        "mount {:?}: no protocol {name:?} on vhost {:?}",
+                        mount.mountpoint(),
+                        cx.vhost_name()
+                    );
                     return Ok(Routed::Refused(500));
                 };
                 if cx.binding() != Some(binding) {

@@ -158,7 +158,10 @@ fn body_length(status: u16, head: &Head<'_>) -> Result<BodyLength, WriteError> {
 /// Whether the response itself says that the connection ends with it.
 fn says_close(fields: &Fields) -> bool {
     let values = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
-    values.filter_map(|(_, v)| std::str::from_utf8(v).ok()).flat_map(list_tokens).any(|t| t.eq_ignore_ascii_case("close"))
+    values
+        .filter_map(|(_, v)| std::str::from_utf8(v).ok())
+        .flat_map(list_tokens)
+        .any(|t| t.eq_ignore_ascii_case("close"))
 }
 
 /// The field that says where the body ends.

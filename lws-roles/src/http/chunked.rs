@@ -106,12 +106,7 @@ impl ChunkedDecoder {
     /// A decoder at the start of a body.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            left: 0,
-            spent: 0,
-            digits: 0,
-            state: State::Size,
-        }
+        Self { left: 0, spent: 0, digits: 0, state: State::Size }
     }
 
     /// Whether the end of the body was seen.
@@ -184,11 +179,7 @@ impl ChunkedDecoder {
             (State::SizeLf, b'\n') => {
                 self.spent = 0;
                 self.digits = 0;
-                if self.left == 0 {
-                    State::TrailerStart
-                } else {
-                    State::Data
-                }
+                if self.left == 0 { State::TrailerStart } else { State::Data }
             }
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size,
@@ -203,10 +194,9 @@ impl ChunkedDecoder {
             }
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::EndLf, b'\n') => State::Done,
-            (
-                State::SizeLf | State::DataCr | State::DataLf | State::TrailerLf | State::EndLf,
-                _,
-            ) => return Err(ChunkedError::LineEnd),
+            (State::SizeLf | State::DataCr | State::DataLf | State::TrailerLf | State::EndLf, _) => {
+                return Err(ChunkedError::LineEnd);
+            }
             (State::Data | State::Done, _) => self.state,
         };
         Ok(())
@@ -246,20 +236,7 @@ const fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         )
 }
 
@@ -370,14 +347,7 @@ mod tests {
 
     #[test]
     fn rfc9112_7_1_line_ends_are_strict() {
-        for bad in [
-            &b"5\rX"[..],
-            b"1\r\nabc",
-            b"1\r\na\n",
-            b"1\r\na\rX",
-            b"0\r\n\rX",
-            b"0\r\na:b\rX",
-        ] {
+        for bad in [&b"5\rX"[..], b"1\r\nabc", b"1\r\na\n", b"1\r\na\rX", b"0\r\n\rX", b"0\r\na:b\rX"] {
             assert_eq!(fails(bad), Some(ChunkedError::LineEnd), "{bad:?}");
         }
     }

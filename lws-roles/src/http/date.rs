@@ -64,10 +64,7 @@ impl DateCache {
     /// A cache that holds the epoch.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            secs: 0,
-            text: DateText::new(0),
-        }
+        Self { secs: 0, text: DateText::new(0) }
     }
 
     /// The date of `unix_secs`, formatted only if it differs from last time.
@@ -98,28 +95,16 @@ mod tests {
 
     #[test]
     fn rfc9110_5_6_7_imf_fixdate_is_written() {
-        assert_eq!(
-            DateText::new(EXAMPLE).as_str(),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
+        assert_eq!(DateText::new(EXAMPLE).as_str(), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(DateText::new(0).as_str(), "Thu, 01 Jan 1970 00:00:00 GMT");
     }
 
     #[test]
     fn rfc9110_5_6_7_three_forms_are_read() {
-        for text in [
-            "Sun, 06 Nov 1994 08:49:37 GMT",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
-            "Sun Nov  6 08:49:37 1994",
-        ] {
+        for text in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
             assert_eq!(parse(text), Some(EXAMPLE), "{text}");
         }
-        for text in [
-            "",
-            "yesterday",
-            "Sun, 06 Nov 1994 08:49:37 CET",
-            "784111777",
-        ] {
+        for text in ["", "yesterday", "Sun, 06 Nov 1994 08:49:37 CET", "784111777"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }
@@ -136,10 +121,7 @@ mod tests {
         let mut cache = DateCache::new();
         assert_eq!(cache.get(EXAMPLE), DateText::new(EXAMPLE).as_bytes());
         assert_eq!(cache.get(EXAMPLE), DateText::new(EXAMPLE).as_bytes());
-        assert_eq!(
-            cache.get(EXAMPLE + 1),
-            DateText::new(EXAMPLE + 1).as_bytes()
-        );
+        assert_eq!(cache.get(EXAMPLE + 1), DateText::new(EXAMPLE + 1).as_bytes());
         assert_eq!(cache.get(5), DateText::new(5).as_bytes());
         assert_eq!(cache.get(0), DateText::new(0).as_bytes());
     }

@@ -27,10 +27,7 @@ impl ETag {
     /// and size in bytes. It is strong: nanoseconds tell two writes apart.
     #[must_use]
     pub fn from_file(mtime_ns: u64, size: u64) -> Self {
-        let mut tag = Self {
-            text: [0; ETAG_MAX],
-            len: 0,
-        };
+        let mut tag = Self { text: [0; ETAG_MAX], len: 0 };
         // The longest pair of numbers just fits, so writing cannot fail.
         let written = write!(tag, "\"{size:x}-{mtime_ns:x}\"");
         debug_assert!(written.is_ok());
@@ -40,10 +37,7 @@ impl ETag {
     /// The tag with its quotes, as it goes into `ETag`.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.text
-            .get(..usize::from(self.len))
-            .and_then(|text| str::from_utf8(text).ok())
-            .unwrap_or_default()
+        self.text.get(..usize::from(self.len)).and_then(|text| str::from_utf8(text).ok()).unwrap_or_default()
     }
 }
 
@@ -100,10 +94,8 @@ pub fn preconditions(fields: &Fields, method: Method, now: &Validators<'_>) -> P
         if !any_matches(fields, Token::IfMatch, now.etag, strong_eq) {
             return Precondition::Failed;
         }
-    } else if let (Some(since), Some(modified)) = (
-        field_date(fields, Token::IfUnmodifiedSince),
-        now.last_modified,
-    ) && modified > since
+    } else if let (Some(since), Some(modified)) = (field_date(fields, Token::IfUnmodifiedSince), now.last_modified)
+        && modified > since
     {
         return Precondition::Failed;
     }
@@ -112,16 +104,9 @@ pub fn preconditions(fields: &Fields, method: Method, now: &Validators<'_>) -> P
         if !any_matches(fields, Token::IfNoneMatch, now.etag, weak_eq) {
             return Precondition::Proceed;
         }
-        if reads {
-            Precondition::NotModified
-        } else {
-            Precondition::Failed
-        }
+        if reads { Precondition::NotModified } else { Precondition::Failed }
     } else if reads
-        && let (Some(since), Some(modified)) = (
-            field_date(fields, Token::IfModifiedSince),
-            now.last_modified,
-        )
+        && let (Some(since), Some(modified)) = (field_date(fields, Token::IfModifiedSince), now.last_modified)
         && modified <= since
     {
         Precondition::NotModified
@@ -158,12 +143,7 @@ fn field_date(fields: &Fields, token: Token) -> Option<u64> {
     date::parse(first)
 }
 
-fn any_matches(
-    fields: &Fields,
-    token: Token,
-    current: Option<&str>,
-    eq: fn(&str, &str) -> bool,
-) -> bool {
+fn any_matches(fields: &Fields, token: Token, current: Option<&str>, eq: fn(&str, &str) -> bool) -> bool {
     fields.header_all(token).any(|value| {
         // `*` is any current representation, and there is one.
         value == "*" || current.is_some_and(|etag| tags(value).any(|tag| eq(tag, etag)))
@@ -208,16 +188,10 @@ mod tests {
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
     const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
-    const NOW: Validators<'_> = Validators {
-        etag: Some("\"v1\""),
-        last_modified: Some(784_111_777),
-    };
+    const NOW: Validators<'_> = Validators { etag: Some("\"v1\""), last_modified: Some(784_111_777) };
 
     fn head(lines: &[&str]) -> RequestHead {
-        let text = format!(
-            "GET / HTTP/1.1\r\nHost: h\r\n{}\r\n\r\n",
-            lines.join("\r\n")
-        );
+        let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n\r\n", lines.join("\r\n"));
         let text = text.replace("\r\n\r\n\r\n", "\r\n\r\n");
         let mut head = RequestHead::new();
         let used = head.parse(text.as_bytes(), &mut 0, &HeadLimits::default());
@@ -295,23 +269,11 @@ mod tests {
     fn rfc9110_13_2_2_precedence() {
         use Precondition::{Failed, NotModified, Proceed};
         let since = format!("If-Modified-Since: {DATE}");
-        assert_eq!(
-            check(Method::Get, &["If-None-Match: \"x\"", &since]),
-            Proceed
-        );
+        assert_eq!(check(Method::Get, &["If-None-Match: \"x\"", &since]), Proceed);
         let unmodified = format!("If-Unmodified-Since: {EARLIER}");
-        assert_eq!(
-            check(Method::Get, &["If-Match: \"v1\"", &unmodified]),
-            Proceed
-        );
-        assert_eq!(
-            check(Method::Get, &["If-Match: \"x\"", "If-None-Match: \"v1\""]),
-            Failed
-        );
-        assert_eq!(
-            check(Method::Get, &["If-Match: \"v1\"", "If-None-Match: \"v1\""]),
-            NotModified
-        );
+        assert_eq!(check(Method::Get, &["If-Match: \"v1\"", &unmodified]), Proceed);
+        assert_eq!(check(Method::Get, &["If-Match: \"x\"", "If-None-Match: \"v1\""]), Failed);
+        assert_eq!(check(Method::Get, &["If-Match: \"v1\"", "If-None-Match: \"v1\""]), NotModified);
     }
 
     #[test]

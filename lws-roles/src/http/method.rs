@@ -112,20 +112,13 @@ mod tests {
 
     #[test]
     fn rfc9110_9_2_2_idempotent_methods() {
-        let not: Vec<_> = Method::ALL
-            .into_iter()
-            .filter(|m| !m.is_idempotent())
-            .collect();
+        let not: Vec<_> = Method::ALL.into_iter().filter(|m| !m.is_idempotent()).collect();
         assert_eq!(not, [Method::Post, Method::Patch, Method::Connect]);
     }
 
     #[test]
     fn rfc9110_9_2_1_safe_methods_are_idempotent() {
-        assert!(
-            Method::ALL
-                .iter()
-                .all(|m| !m.is_safe() || m.is_idempotent())
-        );
+        assert!(Method::ALL.iter().all(|m| !m.is_safe() || m.is_idempotent()));
         assert!(Method::Get.is_safe() && !Method::Put.is_safe());
     }
 }

@@ -77,9 +77,7 @@ mod tests {
     use super::*;
 
     fn extra(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter()
-            .map(|(s, m)| (s.to_string(), m.to_string()))
-            .collect()
+        list.iter().map(|(s, m)| (s.to_string(), m.to_string())).collect()
     }
 
     #[test]

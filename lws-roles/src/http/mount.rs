@@ -76,9 +76,7 @@ pub enum MountError {
 impl fmt::Display for MountError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Mountpoint => {
-                "mountpoint must start with '/' and have no empty, '.' or '..' segment"
-            }
+            Self::Mountpoint => "mountpoint must start with '/' and have no empty, '.' or '..' segment",
             Self::Origin => "mount origin is empty",
             Self::DefaultFile => "mount default_file must be a plain file name",
             Self::Protocol => "mount protocol name is empty",
@@ -115,13 +113,7 @@ impl Mount {
     /// Serves the files below `origin`.
     #[must_use]
     pub fn dir(mountpoint: &str, origin: impl Into<PathBuf>) -> Self {
-        Self::new(
-            mountpoint,
-            MountKind::Dir {
-                origin: origin.into(),
-                default_file: "index.html".into(),
-            },
-        )
+        Self::new(mountpoint, MountKind::Dir { origin: origin.into(), default_file: "index.html".into() })
     }
 
     /// Gives the requests to the protocol of this name.
@@ -135,14 +127,7 @@ impl Mount {
     /// `https://` when `https` is set. `target` is `host[:port][/path]`.
     #[must_use]
     pub fn redirect(mountpoint: &str, target: impl Into<String>, https: bool) -> Self {
-        Self::new(
-            mountpoint,
-            MountKind::Redirect {
-                target: target.into(),
-                https,
-                code: 301,
-            },
-        )
+        Self::new(mountpoint, MountKind::Redirect { target: target.into(), https, code: 301 })
     }
 
     fn new(mountpoint: &str, kind: MountKind) -> Self {
@@ -252,11 +237,7 @@ impl Mount {
         if self.revalidate {
             self.cache_control.push_str("must-revalidate, ");
         }
-        let who = if self.intermediaries {
-            "public"
-        } else {
-            "private"
-        };
+        let who = if self.intermediaries { "public" } else { "private" };
         let written = write!(self.cache_control, "{who}, max-age={}", self.max_age);
         debug_assert!(written.is_ok(), "a String takes all");
     }
@@ -282,11 +263,7 @@ impl Mount {
             {
                 return Err(MountError::DefaultFile);
             }
-            MountKind::Redirect {
-                target,
-                https,
-                code,
-            } => {
+            MountKind::Redirect { target, https, code } => {
                 let url = [if *https { "https://" } else { "http://" }, target].concat();
                 if !parse_absolute(&url).is_ok_and(|u| u.query.is_none()) || url.contains('#') {
                     return Err(MountError::Target);

@@ -8,12 +8,8 @@ fn hit<'p>(mounts: &[Mount], path: &'p str) -> Option<(usize, &'p str)> {
 
 #[test]
 fn longest_mountpoint_at_a_slash_or_the_end_wins() {
-    let mounts = [
-        Mount::dir("/", "www"),
-        Mount::dir("/a", "a"),
-        Mount::callback("/a/b/", "p"),
-        Mount::dir("/a/b/c", "c"),
-    ];
+    let mounts =
+        [Mount::dir("/", "www"), Mount::dir("/a", "a"), Mount::callback("/a/b/", "p"), Mount::dir("/a/b/c", "c")];
     assert_eq!(hit(&mounts, "/"), Some((0, "/")));
     assert_eq!(hit(&mounts, "/x/y"), Some((0, "/x/y")));
     assert_eq!(hit(&mounts, "/a"), Some((1, "")));
@@ -46,10 +42,7 @@ fn cache_control_says_what_c_says() {
     let shared = kept.clone().cache_intermediaries(true);
     assert_eq!(shared.cache_control(), "public, max-age=60");
     let checked = shared.cache_revalidate(true);
-    assert_eq!(
-        checked.cache_control(),
-        "must-revalidate, public, max-age=60"
-    );
+    assert_eq!(checked.cache_control(), "must-revalidate, public, max-age=60");
 }
 
 #[test]
@@ -74,14 +67,8 @@ fn validation_names_the_setting() {
         (Mount::redirect("/r", "h:81/x", false), Ok(())),
         (Mount::redirect("/r", "", true), Err(MountError::Target)),
         (Mount::redirect("/r", "h/?q", true), Err(MountError::Target)),
-        (
-            Mount::redirect("/r", "h/\r\nX: y", true),
-            Err(MountError::Target),
-        ),
-        (
-            Mount::redirect("/r", "h", true).redirect_code(200),
-            Err(MountError::Code),
-        ),
+        (Mount::redirect("/r", "h/\r\nX: y", true), Err(MountError::Target)),
+        (Mount::redirect("/r", "h", true).redirect_code(200), Err(MountError::Code)),
         (Mount::redirect("/r", "h", true).redirect_code(308), Ok(())),
     ] {
         assert_eq!(mount.validate(), want, "{mount:?}");
@@ -98,10 +85,7 @@ fn redirect_mounts_keep_the_rest_and_the_query() {
     let plain = Mount::redirect("/r", "h:81/x/", false);
     assert_eq!(location(&plain, "/a b", ""), "http://h:81/x/a%20b");
     let tls = Mount::redirect("/", "h", true);
-    assert_eq!(
-        location(&tls, "/\r\nX: y", "q=1"),
-        "https://h/%0D%0AX:%20y?q=1"
-    );
+    assert_eq!(location(&tls, "/\r\nX: y", "q=1"), "https://h/%0D%0AX:%20y?q=1");
     assert_eq!(location(&Mount::dir("/", "w"), "/a", "q"), "");
 }
 
@@ -116,9 +100,7 @@ fn options_reach_the_accessors() {
     assert_eq!(mount.protocol_name(), Some("p"));
     assert_eq!(mount.mime_of("f.x"), Some("a/x"));
     assert_eq!(mount.symlink_policy(), SymlinkPolicy::Never);
-    assert!(
-        matches!(mount.kind(), MountKind::Dir { default_file, .. } if default_file == "test.html")
-    );
+    assert!(matches!(mount.kind(), MountKind::Dir { default_file, .. } if default_file == "test.html"));
     assert_eq!(Mount::callback("/", "q").protocol_name(), Some("q"));
     assert_eq!(Mount::callback("/", "q").origin(), None);
 }

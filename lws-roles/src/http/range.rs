@@ -29,10 +29,7 @@ impl ByteRange {
 }
 
 /// What a `Range` field asks of a representation.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives on the stack for one request; a box would allocate"
-)]
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for one request; a box would allocate")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RangeSet {
     /// All of it, 200: the field is to be ignored.
@@ -65,11 +62,7 @@ impl RangeSet {
         if !unit.eq_ignore_ascii_case("bytes") {
             return Self::Whole;
         }
-        let mut ranges = Ranges {
-            list: [ByteRange::default(); MAX_RANGES],
-            len: 0,
-            size,
-        };
+        let mut ranges = Ranges { list: [ByteRange::default(); MAX_RANGES], len: 0, size };
         let (mut asked, mut whole) = (0, false);
         for spec in set.split(',') {
             let spec = spec.trim_matches([' ', '\t']);
@@ -115,18 +108,11 @@ fn parse_spec(spec: &str, size: u64) -> Option<Spec> {
         return Some(match (count, size.checked_sub(1)) {
             (0, _) => Spec::Outside,
             (_, None) => Spec::EmptyWhole,
-            (_, Some(end)) => Spec::Inside(ByteRange {
-                start: size.saturating_sub(count),
-                end,
-            }),
+            (_, Some(end)) => Spec::Inside(ByteRange { start: size.saturating_sub(count), end }),
         });
     }
     let start = position(first)?;
-    let end = if last.is_empty() {
-        u64::MAX
-    } else {
-        position(last)?
-    };
+    let end = if last.is_empty() { u64::MAX } else { position(last)? };
     //= rfc9110#14.1.1 an int-range is invalid if the last-pos is less than the first-pos
     if end < start {
         return None;
@@ -134,10 +120,7 @@ fn parse_spec(spec: &str, size: u64) -> Option<Spec> {
     if start >= size {
         return Some(Spec::Outside);
     }
-    Some(Spec::Inside(ByteRange {
-        start,
-        end: end.min(size - 1),
-    }))
+    Some(Spec::Inside(ByteRange { start, end: end.min(size - 1) }))
 }
 
 /// A number of digits only; one past 64 bits is past every size, too.
@@ -167,11 +150,7 @@ impl Ranges {
         live.sort_unstable_by_key(|range| range.start);
         let mut merged = Self { len: 0, ..*self };
         for range in live.iter() {
-            match merged
-                .len
-                .checked_sub(1)
-                .and_then(|i| merged.list.get_mut(i))
-            {
+            match merged.len.checked_sub(1).and_then(|i| merged.list.get_mut(i)) {
                 Some(last) if range.start <= last.end.saturating_add(1) => {
                     last.end = last.end.max(range.end);
                 }
@@ -222,20 +201,8 @@ impl Ranges {
 
     /// Appends what stands before the bytes of `range` in a multipart body.
     //= rfc9110#14.6
-    pub fn write_part_head(
-        &self,
-        out: &mut Vec<u8>,
-        boundary: &str,
-        mime: &str,
-        range: &ByteRange,
-    ) {
-        for piece in [
-            "\r\n--",
-            boundary,
-            "\r\nContent-Type: ",
-            mime,
-            "\r\nContent-Range: ",
-        ] {
+    pub fn write_part_head(&self, out: &mut Vec<u8>, boundary: &str, mime: &str, range: &ByteRange) {
+        for piece in ["\r\n--", boundary, "\r\nContent-Type: ", mime, "\r\nContent-Range: "] {
             out.extend_from_slice(piece.as_bytes());
         }
         write_content_range(out, range, self.size);
@@ -329,11 +296,7 @@ mod tests {
             "bytes=0-1,x",
             "bytes=99999999999999999999999-",
         ] {
-            assert_eq!(
-                RangeSet::parse(value, 10),
-                RangeSet::Unsatisfiable,
-                "{value}"
-            );
+            assert_eq!(RangeSet::parse(value, 10), RangeSet::Unsatisfiable, "{value}");
         }
         assert_eq!(RangeSet::parse("bytes=0-", 0), RangeSet::Unsatisfiable);
     }
@@ -349,30 +312,15 @@ mod tests {
         assert_eq!(parts("bytes=0-,0-,0-,-5", 10), [(0, 9)]);
         assert_eq!(parts("bytes=4-5,0-3", 10), [(0, 5)]);
         assert_eq!(parts("bytes=8-9,0-1", 10), [(8, 9), (0, 1)]);
-        let many = |n: u64| {
-            (0..n)
-                .map(|i| format!("{}-{0}", i * 2))
-                .collect::<Vec<_>>()
-                .join(",")
-        };
+        let many = |n: u64| (0..n).map(|i| format!("{}-{0}", i * 2)).collect::<Vec<_>>().join(",");
         assert_eq!(parts(&format!("bytes={}", many(16)), 100).len(), 16);
-        assert_eq!(
-            RangeSet::parse(&format!("bytes={}", many(17)), 100),
-            RangeSet::Whole
-        );
+        assert_eq!(RangeSet::parse(&format!("bytes={}", many(17)), 100), RangeSet::Whole);
     }
 
     #[test]
     fn rfc9110_14_4_and_15_5_17_texts() {
         let mut out = Vec::new();
-        write_content_range(
-            &mut out,
-            &ByteRange {
-                start: 42,
-                end: 1233,
-            },
-            1234,
-        );
+        write_content_range(&mut out, &ByteRange { start: 42, end: 1233 }, 1234);
         out.push(b' ');
         write_unsatisfied_range(&mut out, 1234);
         out.push(b' ');

@@ -87,7 +87,10 @@ impl HttpSettings {
         let Some(http) = settings.get::<Self>() else { return Ok(()) };
         // a head must fit, with room to read the next bytes, into the buffer it is parsed in
         if http.limits.head_bytes == 0 || http.limits.head_bytes > rx_buffer / 2 {
-            return Err(format!("http_limits: head_bytes {} must be 1 to half of rx_buffer ({rx_buffer})", http.limits.head_bytes));
+            return Err(format!(
+                "http_limits: head_bytes {} must be 1 to half of rx_buffer ({rx_buffer})",
+                http.limits.head_bytes
+            ));
         }
         if http.limits.headers > MAX_HEADERS {
             return Err(format!("http_limits: headers {} is above {MAX_HEADERS}", http.limits.headers));
@@ -101,7 +104,8 @@ impl HttpSettings {
         if let Some((name, _)) = http.headers.iter().find(|(name, _)| is_framing(name)) {
             return Err(format!("http_header {name:?}: is not the same for every response"));
         }
-        for (name, value) in [("server_string", &http.server_string), ("error_document_404", &http.error_document_404)] {
+        for (name, value) in [("server_string", &http.server_string), ("error_document_404", &http.error_document_404)]
+        {
             if let Some(value) = value {
                 Fields::new().add("x", value).map_err(|why| format!("{name}: {why}"))?;
             }

@@ -192,10 +192,7 @@ mod tests {
         for &token in Token::ALL {
             let name = token.name();
             assert_eq!(Token::from_name(name.as_bytes()), Some(token));
-            assert_eq!(
-                Token::from_name(name.to_ascii_uppercase().as_bytes()),
-                Some(token)
-            );
+            assert_eq!(Token::from_name(name.to_ascii_uppercase().as_bytes()), Some(token));
         }
     }
 

@@ -110,6 +110,7 @@ pub(crate) struct ClientTransaction {
 }
 
 impl ClientTransaction {
+    #[cfg(feature = "ws")]
     pub(crate) fn new(head: ResponseHead) -> Self {
         Self { head, ..Self::default() }
     }

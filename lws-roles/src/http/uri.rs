@@ -168,17 +168,12 @@ pub fn decode_arg(raw: &[u8], out: &mut Vec<u8>) -> Result<ArgSplit, UriError> {
         }
     }
     let name_end = name_end.unwrap_or(out.len());
-    Ok(ArgSplit {
-        name_len: name_end - base,
-        value_len: out.len() - name_end,
-    })
+    Ok(ArgSplit { name_len: name_end - base, value_len: out.len() - name_end })
 }
 
 /// The pieces of a query between `&` and `;`, without the empty ones.
 pub fn split_args(query: &[u8]) -> impl Iterator<Item = &[u8]> {
-    query
-        .split(|&b| b == b'&' || b == b';')
-        .filter(|piece| !piece.is_empty())
+    query.split(|&b| b == b'&' || b == b';').filter(|piece| !piece.is_empty())
 }
 
 /// Which characters [`percent_encode`] leaves as they are, beside the
@@ -197,9 +192,7 @@ pub fn percent_encode(text: &[u8], keep: Encode, out: &mut Vec<u8>) {
     for &byte in text {
         let plain = match byte {
             b'-' | b'.' | b'_' | b'~' => true,
-            b'/' | b':' | b'@' | b'!' | b'$' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' => {
-                keep == Encode::Path
-            }
+            b'/' | b':' | b'@' | b'!' | b'$' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' => keep == Encode::Path,
             _ => byte.is_ascii_alphanumeric(),
         };
         if plain {

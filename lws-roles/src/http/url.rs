@@ -30,9 +30,7 @@ impl Scheme {
     /// The scheme of this name, in any case.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Http, Self::Https, Self::Ws, Self::Wss]
-            .into_iter()
-            .find(|s| s.as_str().eq_ignore_ascii_case(name))
+        [Self::Http, Self::Https, Self::Ws, Self::Wss].into_iter().find(|s| s.as_str().eq_ignore_ascii_case(name))
     }
 
     /// The name in lower case.
@@ -158,9 +156,7 @@ pub fn parse_absolute(url: &str) -> Result<Url<'_>, UrlError> {
 pub fn split_host_port(authority: &str) -> Result<(&str, Option<u16>), UrlError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (address, port) = rest.split_once(']').ok_or(UrlError::Host)?;
-        address
-            .parse::<core::net::Ipv6Addr>()
-            .map_err(|_| UrlError::Host)?;
+        address.parse::<core::net::Ipv6Addr>().map_err(|_| UrlError::Host)?;
         match port.strip_prefix(':') {
             Some(port) => (address, port),
             None if port.is_empty() => (address, ""),
@@ -273,9 +269,7 @@ fn ascii(text: &str) -> Result<String, UrlError> {
 fn has_scheme(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, _)| {
         scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
     })
 }
 
@@ -335,18 +329,10 @@ mod tests {
     #[test]
     fn rfc9110_4_2_parts_and_default_ports() {
         let u = url("http://example.com:8080/a/b?x=1&y#frag");
-        assert_eq!(
-            (u.scheme, u.host, u.port),
-            (Scheme::Http, "example.com", 8080)
-        );
+        assert_eq!((u.scheme, u.host, u.port), (Scheme::Http, "example.com", 8080));
         assert_eq!((u.path, u.query), ("/a/b", Some("x=1&y")));
         assert_eq!(u.authority, "example.com:8080");
-        for (text, port) in [
-            ("http://h", 80),
-            ("https://h", 443),
-            ("ws://h", 80),
-            ("WSS://h", 443),
-        ] {
+        for (text, port) in [("http://h", 80), ("https://h", 443), ("ws://h", 80), ("WSS://h", 443)] {
             let u = url(text);
             assert_eq!((u.port, u.path, u.query), (port, "/", None));
         }
@@ -360,13 +346,7 @@ mod tests {
     fn rfc3986_3_2_2_ipv6_literals_lose_their_brackets() {
         let u = url("ws://[::1]:7681/chat");
         assert_eq!((u.host, u.port, u.authority), ("::1", 7681, "[::1]:7681"));
-        for bad in [
-            "http://[::1",
-            "http://[]/",
-            "http://[::1]x/",
-            "http://[fe80::1%25eth0]/",
-            "http://::1/",
-        ] {
+        for bad in ["http://[::1", "http://[]/", "http://[::1]x/", "http://[fe80::1%25eth0]/", "http://::1/"] {
             assert!(parse_absolute(bad).is_err(), "{bad}");
         }
     }
@@ -425,11 +405,7 @@ mod tests {
             ("g;x=1/../y", "http://a/b/c/y"),
             ("g?y/../x", "http://a/b/c/g?y/../x"),
         ] {
-            assert_eq!(
-                resolve(&base, reference).as_deref(),
-                Ok(want),
-                "{reference}"
-            );
+            assert_eq!(resolve(&base, reference).as_deref(), Ok(want), "{reference}");
         }
         assert_eq!(resolve(&base, "g:h"), Err(UrlError::Scheme));
         assert_eq!(resolve(&base, "javascript:alert(1)"), Err(UrlError::Scheme));
@@ -438,20 +414,11 @@ mod tests {
     #[test]
     fn redirects_keep_the_scheme_and_encode_what_is_not_ascii() {
         let base = url("https://h:8443/x");
-        assert_eq!(
-            resolve(&base, "/caf\u{e9}").as_deref(),
-            Ok("https://h:8443/caf%C3%A9")
-        );
+        assert_eq!(resolve(&base, "/caf\u{e9}").as_deref(), Ok("https://h:8443/caf%C3%A9"));
         assert_eq!(resolve(&base, "//o/p").as_deref(), Ok("https://o/p"));
-        assert_eq!(
-            resolve(&base, "HTTP://o/a/../b").as_deref(),
-            Ok("http://o/b")
-        );
+        assert_eq!(resolve(&base, "HTTP://o/a/../b").as_deref(), Ok("http://o/b"));
         assert_eq!(resolve(&base, "/a b"), Err(UrlError::Character));
-        assert_eq!(
-            resolve(&base, "/a\r\nSet-Cookie: x"),
-            Err(UrlError::Character)
-        );
+        assert_eq!(resolve(&base, "/a\r\nSet-Cookie: x"), Err(UrlError::Character));
         assert_eq!(resolve(&base, "//u@o/"), Err(UrlError::Userinfo));
     }
 

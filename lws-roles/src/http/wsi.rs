@@ -170,7 +170,8 @@ impl HttpWsi for Wsi<'_> {
         if t.has_begun() || t.file.is_some() {
             return Err(WriteError::Sequence);
         }
-        t.file = Some(FileRequest { path: path.to_owned(), content_type: content_type.map(str::to_owned), fields: extra });
+        t.file =
+            Some(FileRequest { path: path.to_owned(), content_type: content_type.map(str::to_owned), fields: extra });
         self.kick_role();
         Ok(())
     }

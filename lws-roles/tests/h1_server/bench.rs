@@ -15,18 +15,18 @@ use std::time::Duration;
 
 /// What a session of the tests holds; fresh ones are all alike.
 #[derive(Default)]
-pub struct Session {
-    pub text: Vec<u8>,
-    pub step: u32,
+pub(crate) struct Session {
+    pub(crate) text: Vec<u8>,
+    pub(crate) step: u32,
     bound: bool,
     dropped: bool,
 }
 
-pub type Log = Rc<RefCell<Vec<String>>>;
-pub type Outcome = Result<(), Close>;
+pub(crate) type Log = Rc<RefCell<Vec<String>>>;
+pub(crate) type Outcome = Result<(), Close>;
 
 /// Notes and checks callbacks, then does what the closure says.
-pub struct Probe<F> {
+pub(crate) struct Probe<F> {
     log: Log,
     /// Put before each note, for tests with several.
     prefix: &'static str,
@@ -37,7 +37,7 @@ impl<F> Probe<F>
 where
     F: FnMut(&mut Wsi<'_>, Reason<'_>, &mut Session) -> Outcome + 'static,
 {
-    pub fn new(log: &Log, prefix: &'static str, handler: F) -> Self {
+    pub(crate) fn new(log: &Log, prefix: &'static str, handler: F) -> Self {
         Self { log: Rc::clone(log), prefix, handler }
     }
 }
@@ -97,24 +97,24 @@ where
 }
 
 /// A context on the simulated network, listening on port 80.
-pub struct Bench {
-    pub context: Context,
+pub(crate) struct Bench {
+    pub(crate) context: Context,
     log: Log,
 }
 
 /// A vhost of the tests: on port 80, without a server string.
-pub fn vhost(name: &str) -> Vhost {
+pub(crate) fn vhost(name: &str) -> Vhost {
     Vhost::new(name).port(80).server_string("")
 }
 
 impl Bench {
     /// One vhost with default settings.
-    pub fn new(handler: impl FnMut(&mut Wsi<'_>, Reason<'_>, &mut Session) -> Outcome + 'static) -> Self {
+    pub(crate) fn new(handler: impl FnMut(&mut Wsi<'_>, Reason<'_>, &mut Session) -> Outcome + 'static) -> Self {
         Self::with(|v| v, handler)
     }
 
     /// One vhost with settings.
-    pub fn with(
+    pub(crate) fn with(
         settings: impl FnOnce(Vhost) -> Vhost,
         handler: impl FnMut(&mut Wsi<'_>, Reason<'_>, &mut Session) -> Outcome + 'static,
     ) -> Self {
@@ -122,29 +122,29 @@ impl Bench {
     }
 
     /// Any vhosts, whose protocols share the log.
-    pub fn of(vhosts: impl FnOnce(&Log) -> Vec<Vhost>) -> Self {
+    pub(crate) fn of(vhosts: impl FnOnce(&Log) -> Vec<Vhost>) -> Self {
         Self::on(MemoryOptions::default(), vhosts)
     }
 
-    pub fn on(options: MemoryOptions, vhosts: impl FnOnce(&Log) -> Vec<Vhost>) -> Self {
+    pub(crate) fn on(options: MemoryOptions, vhosts: impl FnOnce(&Log) -> Vec<Vhost>) -> Self {
         let log = Log::default();
         let options = MemoryOptions { max_segment: 1 << 24, max_write: 1 << 24, max_delay_us: 0, ..options };
         let builder = vhosts(&log).into_iter().fold(lws::context().memory(options), lws::ContextBuilder::vhost);
         Self { context: builder.create().expect("the settings are right"), log }
     }
 
-    pub fn net(&mut self) -> &mut lws::MemoryNet {
+    pub(crate) fn net(&mut self) -> &mut lws::MemoryNet {
         self.context.memory().expect("simulated")
     }
 
-    pub fn connect(&mut self) -> MemoryPeer {
+    pub(crate) fn connect(&mut self) -> MemoryPeer {
         let peer = self.net().peer_connect("port:80");
         self.run();
         peer
     }
 
     /// Turns until nothing moves any more; the clock stands still.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         for _ in 0..100_000 {
             let quiet = self.net().is_quiet();
             if quiet && self.context.next_timeout() != Some(Duration::ZERO) {
@@ -156,7 +156,7 @@ impl Bench {
     }
 
     /// Lets time pass.
-    pub fn elapse(&mut self, time: Duration) {
+    pub(crate) fn elapse(&mut self, time: Duration) {
         let until = self.context.now_us() + time.as_micros() as u64;
         while self.context.now_us() < until {
             let left = until - self.context.now_us();
@@ -165,7 +165,7 @@ impl Bench {
         self.run();
     }
 
-    pub fn send(&mut self, peer: MemoryPeer, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&mut self, peer: MemoryPeer, bytes: impl AsRef<[u8]>) {
         let mut rest = bytes.as_ref();
         while !rest.is_empty() {
             let n = self.net().peer_send(peer, rest);
@@ -178,7 +178,7 @@ impl Bench {
     }
 
     /// What has come from the server meanwhile, but for Date.
-    pub fn take(&mut self, peer: MemoryPeer) -> String {
+    pub(crate) fn take(&mut self, peer: MemoryPeer) -> String {
         let mut all = Vec::new();
         loop {
             let some = self.net().peer_receive(peer);
@@ -191,29 +191,29 @@ impl Bench {
         undated(&String::from_utf8_lossy(&all))
     }
 
-    pub fn ask(&mut self, peer: MemoryPeer, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) fn ask(&mut self, peer: MemoryPeer, bytes: impl AsRef<[u8]>) -> String {
         self.send(peer, bytes);
         self.take(peer)
     }
 
     /// One request on a connection of its own, and what comes of it.
-    pub fn once(&mut self, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) fn once(&mut self, bytes: impl AsRef<[u8]>) -> String {
         let peer = self.connect();
         self.ask(peer, bytes)
     }
 
-    pub fn ended(&mut self, peer: MemoryPeer) -> bool {
+    pub(crate) fn ended(&mut self, peer: MemoryPeer) -> bool {
         self.net().peer_ended(peer)
     }
 
     /// The callbacks since the last look.
-    pub fn log(&mut self) -> String {
+    pub(crate) fn log(&mut self) -> String {
         std::mem::take(&mut *self.log.borrow_mut()).join(", ")
     }
 }
 
 /// Without Date lines, which must be there and right.
-pub fn undated(text: &str) -> String {
+pub(crate) fn undated(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("\r\ndate: ") {
@@ -227,20 +227,20 @@ pub fn undated(text: &str) -> String {
 }
 
 /// A request without a body.
-pub fn get(path: &str) -> String {
+pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// A request with one.
-pub fn post(path: &str, body: &str) -> String {
+pub(crate) fn post(path: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
 /// What [`hello`] answers.
-pub const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+pub(crate) const HELLO: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
 /// Answers, at once.
-pub fn say_hello(wsi: &mut Wsi<'_>) -> Outcome {
+pub(crate) fn say_hello(wsi: &mut Wsi<'_>) -> Outcome {
     wsi.respond(200).content_length(5).send()?;
     wsi.write(b"hello", Write::HttpFinal)?;
     wsi.http_transaction_completed();
@@ -248,7 +248,7 @@ pub fn say_hello(wsi: &mut Wsi<'_>) -> Outcome {
 }
 
 /// Answers every request, those with a body once it is there.
-pub fn hello(wsi: &mut Wsi<'_>, reason: Reason<'_>, _: &mut Session) -> Outcome {
+pub(crate) fn hello(wsi: &mut Wsi<'_>, reason: Reason<'_>, _: &mut Session) -> Outcome {
     match reason {
         Reason::Http(_) if !has_body(wsi) => say_hello(wsi),
         Reason::HttpBodyCompletion => say_hello(wsi),
@@ -256,12 +256,12 @@ pub fn hello(wsi: &mut Wsi<'_>, reason: Reason<'_>, _: &mut Session) -> Outcome 
     }
 }
 
-pub fn has_body(wsi: &Wsi<'_>) -> bool {
+pub(crate) fn has_body(wsi: &Wsi<'_>) -> bool {
     wsi.method() == Some(lws::http::method::Method::Post)
 }
 
 /// Sends back the body.
-pub fn echo(wsi: &mut Wsi<'_>, reason: Reason<'_>, session: &mut Session) -> Outcome {
+pub(crate) fn echo(wsi: &mut Wsi<'_>, reason: Reason<'_>, session: &mut Session) -> Outcome {
     match reason {
         Reason::HttpBody(data) => session.text.extend_from_slice(data),
         Reason::HttpBodyCompletion => {
@@ -275,12 +275,12 @@ pub fn echo(wsi: &mut Wsi<'_>, reason: Reason<'_>, session: &mut Session) -> Out
 }
 
 /// What [`echo`] answers.
-pub fn echoed(body: &str) -> String {
+pub(crate) fn echoed(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// The library's own answer, with these field lines (each with its CR LF) around its own.
-pub fn page(code: u16, before: &str, after: &str) -> String {
+pub(crate) fn page(code: u16, before: &str, after: &str) -> String {
     let mut body = Vec::new();
     status::write_error_page(&mut body, code, status::reason(code));
     let (reason, len) = (status::reason(code), body.len());
@@ -288,4 +288,4 @@ pub fn page(code: u16, before: &str, after: &str) -> String {
     format!("HTTP/1.1 {code} {reason}\r\n{before}content-type: text/html\r\n{after}content-length: {len}\r\n\r\n{body}")
 }
 
-pub const CLOSES: &str = "connection: close\r\n";
+pub(crate) const CLOSES: &str = "connection: close\r\n";

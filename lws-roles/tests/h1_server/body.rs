@@ -26,7 +26,10 @@ fn rfc9112_7_1_a_chunked_body_comes_without_its_framing() {
     let mut b = Bench::new(echo);
     let body = "5;ext=\"1;2\"\r\nhello\r\n1\r\n \r\n00A\r\nand so on.\r\n0\r\nTrailer: x\r\n\r\n";
     let peer = b.connect();
-    assert_eq!(b.ask(peer, CHUNKED.to_owned() + body + &post("/", "next")), echoed("hello and so on.") + &echoed("next"));
+    assert_eq!(
+        b.ask(peer, CHUNKED.to_owned() + body + &post("/", "next")),
+        echoed("hello and so on.") + &echoed("next")
+    );
 }
 
 #[test]
@@ -86,7 +89,11 @@ fn rx_flow_control_holds_a_body_and_its_end() {
         let peer = b.connect();
         let resume = b.connect();
         b.log();
-        let head = if chunked { CHUNKED.to_owned() } else { "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n".to_owned() };
+        let head = if chunked {
+            CHUNKED.to_owned()
+        } else {
+            "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n".to_owned()
+        };
         b.send(peer, head + if chunked { "2\r\nab\r\n" } else { "ab" });
         // the last of the body, and a request behind it
         b.send(peer, (if chunked { "2\r\ncd\r\n0\r\n\r\n" } else { "cd" }).to_owned() + &get("/next"));
@@ -136,7 +143,9 @@ fn rfc9110_15_5_14_a_large_body_over_the_limit_ends_the_connection() {
 
 #[test]
 fn rfc9112_7_1_bad_chunks_are_refused() {
-    for bad in ["x\r\n", "5\r\nhelloX\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "5\nhello\r\n", "\r\n", "0x5\r\nhello\r\n"] {
+    for bad in
+        ["x\r\n", "5\r\nhelloX\r\n", "-1\r\n", "ffffffffffffffffff\r\n", "5\nhello\r\n", "\r\n", "0x5\r\nhello\r\n"]
+    {
         let mut b = Bench::new(echo);
         let peer = b.connect();
         assert_eq!(b.ask(peer, CHUNKED.to_owned() + bad + &get("/smuggled")), page(400, "", CLOSES), "{bad:?}");

@@ -107,7 +107,10 @@ fn a_file_asked_for_in_the_middle_of_a_body_leaves_the_rest_of_it_where_it_is() 
     assert!(answer.contains(&format!("content-length: {length}\r\n")), "{answer}");
     assert!(answer.contains("[package]"));
     assert_eq!(b.ask(peer, "56789".to_owned() + &get("/next")), HELLO);
-    assert_eq!(b.log(), "bind, new, filter /, http /, body 01234, file-end, drop, bind, filter /next, http /next, drop");
+    assert_eq!(
+        b.log(),
+        "bind, new, filter /, http /, body 01234, file-end, drop, bind, filter /next, http /next, drop"
+    );
 }
 
 #[test]

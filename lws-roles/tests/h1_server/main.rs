@@ -11,5 +11,6 @@ mod response;
 mod routes;
 mod settings;
 mod timeouts;
+#[cfg(feature = "ws")]
 mod upgrade;
 mod vhosts;

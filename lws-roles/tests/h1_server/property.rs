@@ -16,7 +16,10 @@ fn various(wsi: &mut Wsi<'_>, reason: Reason<'_>, s: &mut Session) -> Outcome {
         }
         Reason::HttpWriteable => {
             s.step += 1;
-            wsi.write(format!("piece {}", s.step).as_bytes(), if s.step == 3 { Write::HttpFinal } else { Write::Http })?;
+            wsi.write(
+                format!("piece {}", s.step).as_bytes(),
+                if s.step == 3 { Write::HttpFinal } else { Write::Http },
+            )?;
             if s.step == 3 { wsi.http_transaction_completed() } else { wsi.callback_on_writable() }
         }
         Reason::Http("/late") => wsi.set_timer(Some(Duration::from_millis(3))),
@@ -39,9 +42,11 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     let bodies = prop::sample::select(vec!["/echo", "/untouched", "/early"]);
     let bytes = || prop::collection::vec(any::<u8>(), 0..200);
     prop_oneof![
-        (path.clone(), prop::sample::select(vec!["GET", "HEAD", "DELETE"]), "[a-z]{0,30}").prop_map(|(path, method, value)| {
-            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nX-Value: {value}\r\n\r\n").into_bytes()
-        }),
+        (path.clone(), prop::sample::select(vec!["GET", "HEAD", "DELETE"]), "[a-z]{0,30}").prop_map(
+            |(path, method, value)| {
+                format!("{method} {path} HTTP/1.1\r\nHost: x\r\nX-Value: {value}\r\n\r\n").into_bytes()
+            }
+        ),
         (bodies.clone(), bytes()).prop_map(|(path, body)| {
             let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
             [head.into_bytes(), body].concat()
@@ -115,12 +120,28 @@ proptest! {
 
 #[test]
 fn idle_connections_hold_neither_sessions_nor_transactions() {
-    let mut b = Bench::new(hello);
+    let mut ids = Vec::new();
+    let mut b = Bench::new(move |wsi, reason, s| {
+        match reason {
+            Reason::ServerNewClientInstantiated => ids.push(wsi.id()),
+            Reason::Http("/look") => {
+                let me = wsi.id();
+                for &id in ids.iter().filter(|&&id| id != me) {
+                    let other = wsi.other(id).expect("it is idle, not gone");
+                    // method and headers live in the transaction
+                    assert!(other.method().is_none() && other.headers().is_empty());
+                    assert!(other.buffered() == 0 && !other.partial_buffered());
+                }
+            }
+            _ => {}
+        }
+        hello(wsi, reason, s)
+    });
     let peers: Vec<_> = (0..100).map(|_| b.connect()).collect();
     assert_eq!(b.context.sessions(), 100, "new ones have the session that they were bound with");
     for &peer in &peers {
         assert_eq!(b.ask(peer, get("/")), HELLO);
-
     }
     assert_eq!((b.context.connections(), b.context.sessions(), b.context.timers()), (100, 0, 100));
+    assert_eq!(b.ask(peers[50], get("/look")), HELLO);
 }

@@ -29,7 +29,10 @@ fn rfc9112_7_1_a_body_of_unknown_length_is_chunked() {
         Ok(())
     });
     let body = "5\r\nhello\r\n10\r\nworld, 16 bytes.\r\n0\r\n\r\n";
-    assert_eq!(answer, format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n{body}"));
+    assert_eq!(
+        answer,
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n{body}")
+    );
     assert!(!ended);
 }
 
@@ -223,7 +226,8 @@ fn return_http_status_sends_a_page_and_completes() {
 #[test]
 fn http_redirect_sends_the_location_and_completes() {
     let (answer, ended) = seen(|wsi| Ok(wsi.http_redirect(303, "/other?x=y")?));
-    let expected = "HTTP/1.1 303 See Other\r\nlocation: /other?x=y\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n";
+    let expected =
+        "HTTP/1.1 303 See Other\r\nlocation: /other?x=y\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n";
     assert_eq!((answer.as_str(), ended), (expected, false));
 }
 
@@ -240,7 +244,10 @@ fn serve_http_file_sends_completes_and_tells() {
     for _ in 0..2 {
         let answer = b.ask(peer, get("/"));
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\nx-extra: yes\r\n"), "{answer}");
-        assert!(answer.contains("content-type: text/plain\r\n") && answer.ends_with(&format!("\r\n\r\n{content}")), "{answer}");
+        assert!(
+            answer.contains("content-type: text/plain\r\n") && answer.ends_with(&format!("\r\n\r\n{content}")),
+            "{answer}"
+        );
         assert!(b.log().ends_with("filter /, http /, file-end, drop"));
     }
     let head = b.ask(peer, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -263,7 +270,12 @@ fn vhost_headers_are_in_every_response_and_give_way() {
     };
     let mut b = Bench::with(settings, |wsi, reason, _| match reason {
         Reason::Http("/own") => {
-            wsi.respond(200).header("X-Own", "mine").header("Server", "me").header("x-frame-options", "sameorigin").content_length(0).send()?;
+            wsi.respond(200)
+                .header("X-Own", "mine")
+                .header("Server", "me")
+                .header("x-frame-options", "sameorigin")
+                .content_length(0)
+                .send()?;
             wsi.http_transaction_completed();
             Ok(())
         }
@@ -275,7 +287,14 @@ fn vhost_headers_are_in_every_response_and_give_way() {
         ("bad\r\n\r\n".to_owned(), "x-own: vhost's\r\n", "server: unit\r\n", "x-frame-options: deny\r\n"),
     ] {
         let answer = b.once(request);
-        for field in [own, server, frame, "X-All: yes\r\n", "x-content-type-options: nosniff\r\n", "referrer-policy: no-referrer\r\n"] {
+        for field in [
+            own,
+            server,
+            frame,
+            "X-All: yes\r\n",
+            "x-content-type-options: nosniff\r\n",
+            "referrer-policy: no-referrer\r\n",
+        ] {
             assert_eq!(answer.matches(field).count(), 1, "{field}: {answer}");
         }
         for name in ["\r\nx-own:", "\r\nserver:", "\r\nx-frame-options:"] {

@@ -93,7 +93,10 @@ fn a_file_mount_serves_get_and_head_only() {
     assert!(file.starts_with("HTTP/1.1 200 OK\r\n") && file.contains("[package]"), "{file}");
     assert_eq!(b.log(), "bind, new, filter /files/Cargo.toml, drop", "the library answers");
     assert_eq!(b.ask(peer, post("/files/Cargo.toml", "body")), page(405, "allow: GET, HEAD\r\n", ""));
-    assert_eq!(b.ask(peer, "DELETE /files/Cargo.toml HTTP/1.1\r\nHost: x\r\n\r\n"), page(405, "allow: GET, HEAD\r\n", ""));
+    assert_eq!(
+        b.ask(peer, "DELETE /files/Cargo.toml HTTP/1.1\r\nHost: x\r\n\r\n"),
+        page(405, "allow: GET, HEAD\r\n", "")
+    );
     assert_eq!(b.ask(peer, get("/files/none.toml")), page(404, "", ""));
     assert!(!b.ended(peer));
 }
@@ -133,10 +136,11 @@ fn a_file_mounts_protocol_adds_headers() {
 #[test]
 fn a_refusal_to_add_headers_hangs_up() {
     let mut b = Bench::of(|log| {
-        let refuses = Probe::new(log, "", |_: &mut lws_roles::Wsi<'_>, reason: Reason<'_>, _: &mut Session| match reason {
-            Reason::AddHeaders(_) => Err(Close::NORMAL),
-            _ => Ok(()),
-        });
+        let refuses =
+            Probe::new(log, "", |_: &mut lws_roles::Wsi<'_>, reason: Reason<'_>, _: &mut Session| match reason {
+                Reason::AddHeaders(_) => Err(Close::NORMAL),
+                _ => Ok(()),
+            });
         vec![vhost("localhost").protocol(refuses).mount(folder().protocol("app"))]
     });
     let peer = b.connect();

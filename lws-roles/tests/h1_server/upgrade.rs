@@ -38,7 +38,10 @@ fn rfc6455_4_2_the_same_connection_becomes_a_websocket() {
     b.send(peer, [asks("/same", "").as_bytes(), HI].concat());
     let answer = b.take(peer);
     assert_eq!(answer, format!("{ACCEPTED}\u{fffd}\u{2}hi"));
-    assert_eq!(b.log(), "bind, filter /same, confirm websocket, drop, ws-bind, filter-ws , add-headers, established, receive hi");
+    assert_eq!(
+        b.log(),
+        "bind, filter /same, confirm websocket, drop, ws-bind, filter-ws , add-headers, established, receive hi"
+    );
     assert_eq!(b.context.timers(), 1, "validity only");
     b.net().peer_close(peer);
     b.run();
@@ -49,7 +52,8 @@ fn rfc6455_4_2_the_same_connection_becomes_a_websocket() {
 fn rfc9110_7_8_unknown_protocols_are_ignored() {
     let mut b = Bench::new(hello);
     let peer = b.connect();
-    let h2c = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n";
+    let h2c =
+        "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n\r\n";
     assert_eq!(b.ask(peer, h2c), HELLO);
     assert_eq!(b.ask(peer, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n"), HELLO, "not meant for this hop");
     assert_eq!(b.log(), "bind, new, filter /, http /, drop, bind, filter /, http /, drop");
@@ -89,7 +93,10 @@ fn a_bad_handshake_is_answered_and_http_goes_on() {
     let mut b = Bench::new(hello);
     let peer = b.connect();
     for (request, status) in [
-        (asks("/", "").replace("Version: 13", "Version: 12"), "426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n"),
+        (
+            asks("/", "").replace("Version: 13", "Version: 12"),
+            "426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n",
+        ),
         (asks("/", "").replace("Key: dG", "Key: d"), "400 Bad Request\r\n"),
         (asks("/", "Sec-WebSocket-Protocol: missing\r\n"), "400 Bad Request\r\n"),
         (asks("/", "").replace("GET ", "DELETE "), "405 Method Not Allowed\r\nAllow: GET\r\n"),
@@ -120,7 +127,11 @@ fn user_code_can_answer_an_upgrade_itself() {
             });
             let peer = b.connect();
             let answer = b.ask(peer, asks("/", ""));
-            let expected = if whole { page(401, "", "") } else { "HTTP/1.1 401 Unauthorized\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned() };
+            let expected = if whole {
+                page(401, "", "")
+            } else {
+                "HTTP/1.1 401 Unauthorized\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned()
+            };
             assert_eq!(answer, expected);
             assert_eq!(b.ask(peer, get("/")), HELLO);
             let log = b.log();

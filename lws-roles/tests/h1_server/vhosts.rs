@@ -8,17 +8,22 @@ use lws_roles::http::wsi::HttpWsi;
 fn three() -> Bench {
     Bench::of(|log| {
         let named = |name: &'static str, prefix: &'static str| {
-            let probe = Probe::new(log, prefix, move |wsi: &mut lws_roles::Wsi<'_>, reason: Reason<'_>, _: &mut Session| {
-                if let Reason::Http(_) = reason {
-                    wsi.respond(200).content_length(name.len() as u64).send()?;
-                    wsi.write(name.as_bytes(), lws_roles::Write::HttpFinal)?;
-                    wsi.http_transaction_completed();
-                }
-                Ok(())
-            });
+            let probe =
+                Probe::new(log, prefix, move |wsi: &mut lws_roles::Wsi<'_>, reason: Reason<'_>, _: &mut Session| {
+                    if let Reason::Http(_) = reason {
+                        wsi.respond(200).content_length(name.len() as u64).send()?;
+                        wsi.write(name.as_bytes(), lws_roles::Write::HttpFinal)?;
+                        wsi.http_transaction_completed();
+                    }
+                    Ok(())
+                });
             vhost(name).protocol(probe)
         };
-        vec![named("one.example", "1 "), named("two.example", "2 ").http_max_body(3).http_header("x", "2"), named("example", "3 ")]
+        vec![
+            named("one.example", "1 "),
+            named("two.example", "2 ").http_max_body(3).http_header("x", "2"),
+            named("example", "3 "),
+        ]
     })
 }
 

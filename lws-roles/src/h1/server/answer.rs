@@ -9,7 +9,13 @@ use lws_core::{BodyLength, Close, Cx, Fields, Flow, Head, Reason, Start, Write, 
 
 impl H1Rx {
     /// Answers with a small page and goes on as if user code had completed the transaction.
-    pub(super) fn answer_stop(&mut self, cx: &mut Cx<'_>, code: u16, headers: &[(&str, &str)], text: &str) -> Result<(), Stop> {
+    pub(super) fn answer_stop(
+        &mut self,
+        cx: &mut Cx<'_>,
+        code: u16,
+        headers: &[(&str, &str)],
+        text: &str,
+    ) -> Result<(), Stop> {
         let settings = settings_of(cx);
         //= rfc9112#9.6 a server that is going to close says so
         let closes = self.is_rest_too_long();
@@ -27,7 +33,14 @@ impl H1Rx {
         Err(Stop::Settled)
     }
 
-    fn answer(&mut self, cx: &mut Cx<'_>, settings: &HttpSettings, code: u16, headers: &[(&str, &str)], text: &str) -> Result<(), WriteError> {
+    fn answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        settings: &HttpSettings,
+        code: u16,
+        headers: &[(&str, &str)],
+        text: &str,
+    ) -> Result<(), WriteError> {
         let mut page = Vec::new();
         if !status::is_redirect(code) {
             let text = if text.is_empty() { status::reason(code) } else { text };
@@ -64,7 +77,14 @@ impl H1Rx {
 
     // --- files -------------------------------------------------------------------------------
 
-    pub(super) fn file(&mut self, cx: &mut Cx<'_>, settings: &HttpSettings, found: Found, mut fields: Fields, by_user: bool) -> Result<(), Stop> {
+    pub(super) fn file(
+        &mut self,
+        cx: &mut Cx<'_>,
+        settings: &HttpSettings,
+        found: Found,
+        mut fields: Fields,
+        by_user: bool,
+    ) -> Result<(), Stop> {
         let (code, body, job) = match found {
             Found::Answer { status, body, job } => (status, body, job),
             Found::Redirect(location) => return self.answer_stop(cx, 301, &[("location", &location)], ""),

@@ -25,8 +25,8 @@ use crate::http::head::HeadError;
 use crate::http::settings::HttpSettings;
 use crate::http::transaction::{Outgoing, Transaction};
 use lws_core::{
-    Adopt, Close, ConnectInfo, Cx, Farewell, Flow, Halves, Pending, Reason, RoleFactory, RoleRx, RxBuf, Settings, Write,
-    WriteError,
+    Adopt, Close, ConnectInfo, Cx, Farewell, Flow, Halves, Pending, Reason, RoleFactory, RoleRx, RxBuf, Settings,
+    Write, WriteError,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -237,7 +237,7 @@ impl RoleRx for H1Rx {
             // it may have failed already, and ends either way
             let _ = cx.write(&[], Write::HttpFinal);
         }
-        if self.unread || cx.has_stash() { Farewell::Linger } else { Farewell::Flush }
+        if self.unread || cx.has_unread() { Farewell::Linger } else { Farewell::Flush }
     }
 
     fn closed(&mut self, cx: &mut Cx<'_>) {

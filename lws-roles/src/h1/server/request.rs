@@ -7,9 +7,9 @@ use crate::http::head::{RequestHead, Version};
 use crate::http::method::Method;
 use crate::http::token::Token;
 use crate::http::transaction::Transaction;
-use lws_core::{BindingId, BodyLength, Close, Cx, Fields, Head, Pending, Reason, Start};
 #[cfg(feature = "ws")]
 use lws_core::Flow;
+use lws_core::{BindingId, BodyLength, Close, Cx, Fields, Head, Pending, Reason, Start};
 
 /// What CONNECT and TRACE, which nobody serves, are answered with.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -43,7 +43,8 @@ impl H1Rx {
         //= rfc9110#7.8 the request MUST be complete before another protocol takes over
         let wants_upgrade = t.head.upgrade_has("websocket") && body.is_none();
         //= rfc9110#10.1.1 a server MUST ignore 100-continue in an HTTP/1.0 request
-        let odd_expectation = t.head.version() == Version::Http11 && t.head.has(Token::Expect) && !t.head.expect_continue();
+        let odd_expectation =
+            t.head.version() == Version::Http11 && t.head.has(Token::Expect) && !t.head.expect_continue();
         self.expects = body.is_some() && t.head.expect_continue();
         // a final response instead of 100: whether the body follows can't be known then
         t.keep_alive &= !self.expects;
@@ -74,7 +75,9 @@ impl H1Rx {
             self.upgrade(cx)?;
         }
         match route::route(cx, &settings, text, method)? {
-            Routed::Binding(binding, rest) => self.give_to_user(cx, binding, text.get(rest..).unwrap_or_default(), takes_body),
+            Routed::Binding(binding, rest) => {
+                self.give_to_user(cx, binding, text.get(rest..).unwrap_or_default(), takes_body)
+            }
             Routed::File(found, fields) => self.file(cx, &settings, found, fields, false),
             Routed::Redirect(status, location) => self.answer_stop(cx, status, &[("location", &location)], ""),
             Routed::Refused(405) => self.answer_stop(cx, 405, &[("allow", "GET, HEAD")], ""),
@@ -120,7 +123,8 @@ impl H1Rx {
     /// A request that user code neither answered nor asked anything for isn't its business.
     fn answer_untouched(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
         let asked = cx.wants_write() || cx.has_user_timer() || cx.timeout() != Some(Pending::HttpContent);
-        let busy = asked || cx.is_closing() || is_answered(cx) || cx.role_data::<Transaction>().is_some_and(|t| t.endless);
+        let busy =
+            asked || cx.is_closing() || is_answered(cx) || cx.role_data::<Transaction>().is_some_and(|t| t.endless);
         if busy { Ok(()) } else { self.answer_stop(cx, 404, &[], "") }
     }
 

@@ -22,10 +22,7 @@ pub(super) struct Span {
 impl Span {
     /// The span, or `None` past what 32 bits count.
     pub(super) fn new(start: usize, len: usize) -> Option<Self> {
-        Some(Self {
-            start: u32::try_from(start).ok()?,
-            len: u32::try_from(len).ok()?,
-        })
+        Some(Self { start: u32::try_from(start).ok()?, len: u32::try_from(len).ok()? })
     }
 
     /// The span that `part` takes within `whole`, which it is a slice of.
@@ -63,12 +60,7 @@ impl Fields {
 
     /// Copies `head`, from the start line to the blank line, and indexes the
     /// field lines, which start at `fields_at`.
-    pub(super) fn load(
-        &mut self,
-        head: &[u8],
-        fields_at: usize,
-        limits: &HeadLimits,
-    ) -> Result<(), HeadError> {
+    pub(super) fn load(&mut self, head: &[u8], fields_at: usize, limits: &HeadLimits) -> Result<(), HeadError> {
         self.clear();
         let section = head.get(fields_at..).ok_or(HeadError::Field)?;
         // Most heads are small, and a small table costs less to set up.
@@ -83,12 +75,7 @@ impl Fields {
     }
 
     /// Indexes up to `N` fields of `section`, which is the end of `head`.
-    fn index<const N: usize>(
-        &mut self,
-        head: &[u8],
-        section: &[u8],
-        limits: &HeadLimits,
-    ) -> Result<(), HeadError> {
+    fn index<const N: usize>(&mut self, head: &[u8], section: &[u8], limits: &HeadLimits) -> Result<(), HeadError> {
         let mut storage = [httparse::EMPTY_HEADER; N];
         let room = storage.get_mut(..limits.headers.min(N)).unwrap_or_default();
         //= rfc9112#5.1 no whitespace is allowed between the field name and the colon
@@ -104,11 +91,7 @@ impl Fields {
             let name = field.name.as_bytes();
             let spans = Span::within(head, name).zip(Span::within(head, field.value));
             let (name_span, value) = spans.ok_or(HeadError::Field)?;
-            self.list.push(Field {
-                name: name_span,
-                value,
-                token: Token::from_name(name),
-            });
+            self.list.push(Field { name: name_span, value, token: Token::from_name(name) });
         }
         Ok(())
     }
@@ -125,9 +108,7 @@ impl Fields {
 
     pub(super) fn bytes(&self, span: Span) -> &[u8] {
         let start = span.start as usize;
-        self.buf
-            .get(start..start + span.len as usize)
-            .unwrap_or_default()
+        self.buf.get(start..start + span.len as usize).unwrap_or_default()
     }
 
     /// The text of a span, empty if it is not UTF-8.
@@ -136,10 +117,7 @@ impl Fields {
     }
 
     fn values(&self, token: Token) -> impl Iterator<Item = &[u8]> {
-        self.list
-            .iter()
-            .filter(move |field| field.token == Some(token))
-            .map(|field| self.bytes(field.value))
+        self.list.iter().filter(move |field| field.token == Some(token)).map(|field| self.bytes(field.value))
     }
 
     /// How many header fields there are, repetitions counted.
@@ -170,8 +148,7 @@ impl Fields {
     /// The values of all fields of this name, in the order of the wire (C:
     /// `lws_hdr_copy_fragment`). One that is not UTF-8 is left out.
     pub fn header_all(&self, token: Token) -> impl Iterator<Item = &str> {
-        self.values(token)
-            .filter_map(|value| str::from_utf8(value).ok())
+        self.values(token).filter_map(|value| str::from_utf8(value).ok())
     }
 
     /// Like [`header_all`](Self::header_all), whatever the bytes.
@@ -191,9 +168,7 @@ impl Fields {
 
     /// All fields in the order of the wire, names as they were sent.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.list
-            .iter()
-            .map(|field| (self.text(field.name), self.bytes(field.value)))
+        self.list.iter().map(|field| (self.text(field.name), self.bytes(field.value)))
     }
 
     /// The comma-separated elements of all fields of this name, without the
@@ -206,8 +181,7 @@ impl Fields {
     //= rfc9110#7.6.1 connection options are case-insensitive
     #[must_use]
     pub fn connection_has(&self, option: &str) -> bool {
-        self.list(Token::Connection)
-            .any(|element| element.eq_ignore_ascii_case(option))
+        self.list(Token::Connection).any(|element| element.eq_ignore_ascii_case(option))
     }
 
     /// The protocols that `Upgrade` offers, in order of preference, when
@@ -237,8 +211,5 @@ impl fmt::Debug for Fields {
 /// without the empty ones.
 //= rfc9110#5.6.1.2 a recipient MUST parse and ignore a reasonable number of empty list elements
 pub fn list_tokens(value: &str) -> impl Iterator<Item = &str> {
-    value
-        .split(',')
-        .map(|element| element.trim_matches([' ', '\t']))
-        .filter(|element| !element.is_empty())
+    value.split(',').map(|element| element.trim_matches([' ', '\t'])).filter(|element| !element.is_empty())
 }

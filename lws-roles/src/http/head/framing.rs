@@ -96,9 +96,7 @@ fn transfer_encoding(fields: &Fields) -> Result<(), HeadError> {
 
 /// The compression codings of RFC 9112 7.2, known and not supported.
 fn is_registered(coding: &str) -> bool {
-    ["gzip", "x-gzip", "deflate", "compress", "x-compress"]
-        .iter()
-        .any(|name| name.eq_ignore_ascii_case(coding))
+    ["gzip", "x-gzip", "deflate", "compress", "x-compress"].iter().any(|name| name.eq_ignore_ascii_case(coding))
 }
 
 /// The body of a response to `method` with this status, whose fields declare

@@ -45,11 +45,7 @@ pub struct HeadLimits {
 
 impl Default for HeadLimits {
     fn default() -> Self {
-        Self {
-            head_bytes: 8192,
-            headers: 100,
-            uri: 4096,
-        }
+        Self { head_bytes: 8192, headers: 100, uri: 4096 }
     }
 }
 
@@ -112,12 +108,7 @@ impl HeadError {
             Self::TooLarge | Self::TooManyFields => 431,
             Self::Method | Self::TransferCoding => 501,
             Self::Version => 505,
-            Self::LineEnd
-            | Self::StartLine
-            | Self::Uri
-            | Self::Field
-            | Self::Host
-            | Self::Framing => 400,
+            Self::LineEnd | Self::StartLine | Self::Uri | Self::Field | Self::Host | Self::Framing => 400,
         }
     }
 }
@@ -148,8 +139,7 @@ impl std::error::Error for HeadError {}
 /// Whether a message of this version lets the connection persist.
 //= rfc9112#9.3
 fn keep_alive(fields: &Fields, version: Version) -> bool {
-    !fields.connection_has("close")
-        && (version == Version::Http11 || fields.connection_has("keep-alive"))
+    !fields.connection_has("close") && (version == Version::Http11 || fields.connection_has("keep-alive"))
 }
 
 #[cfg(test)]

@@ -72,12 +72,7 @@ impl RequestHead {
     ///
     /// # Errors
     /// [`HeadError`], as early as it is certain. The head is then empty.
-    pub fn parse(
-        &mut self,
-        buf: &[u8],
-        scanned: &mut usize,
-        limits: &HeadLimits,
-    ) -> Result<Option<usize>, HeadError> {
+    pub fn parse(&mut self, buf: &[u8], scanned: &mut usize, limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
         let Some(found) = scan::find_end(buf, scanned, limits, true)? else {
             return Ok(None);
         };
@@ -92,9 +87,7 @@ impl RequestHead {
     }
 
     fn load(&mut self, buf: &[u8], found: &HeadEnd, limits: &HeadLimits) -> Result<(), HeadError> {
-        let head = buf
-            .get(found.start..found.end)
-            .ok_or(HeadError::StartLine)?;
+        let head = buf.get(found.start..found.end).ok_or(HeadError::StartLine)?;
         let line_len = found.line_end - found.start;
         let line = head.get(..line_len).ok_or(HeadError::StartLine)?;
         let target = self.request_line(line, limits)?;
@@ -108,11 +101,7 @@ impl RequestHead {
 
     /// Takes method and version from the request line and returns its target.
     //= rfc9112#3 request-line = method SP request-target SP HTTP-version
-    fn request_line<'a>(
-        &mut self,
-        line: &'a [u8],
-        limits: &HeadLimits,
-    ) -> Result<&'a str, HeadError> {
+    fn request_line<'a>(&mut self, line: &'a [u8], limits: &HeadLimits) -> Result<&'a str, HeadError> {
         let mut parts = line.split(|&b| b == b' ');
         let (Some(method), Some(target), Some(version), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -185,9 +174,7 @@ impl RequestHead {
         //= rfc9112#3.2.2 the host of an absolute-form target replaces Host
         let authority = Span::within(head, parsed.authority.as_bytes());
         self.host = Some(authority.ok_or(HeadError::Uri)?);
-        let rest = after_scheme
-            .get(parsed.authority.len()..)
-            .unwrap_or_default();
+        let rest = after_scheme.get(parsed.authority.len()..).unwrap_or_default();
         if rest.starts_with('/') {
             self.path_and_query(head, rest)
         } else {
@@ -290,16 +277,12 @@ impl RequestHead {
     /// Like [`urlarg`](Self::urlarg), whatever the bytes.
     #[must_use]
     pub fn urlarg_bytes(&self, name: &str) -> Option<&[u8]> {
-        self.urlargs()
-            .find(|(found, _)| *found == name.as_bytes())
-            .map(|(_, value)| value)
+        self.urlargs().find(|(found, _)| *found == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// The decoded URI arguments in order, `(name, value)`.
     pub fn urlargs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.args
-            .iter()
-            .map(|arg| (self.fields.bytes(arg.name), self.fields.bytes(arg.value)))
+        self.args.iter().map(|arg| (self.fields.bytes(arg.name), self.fields.bytes(arg.value)))
     }
 
     /// Whether the connection may serve another request after this one.
@@ -327,10 +310,7 @@ impl RequestHead {
     #[must_use]
     pub fn expect_continue(&self) -> bool {
         self.version == Version::Http11
-            && self
-                .fields
-                .list(Token::Expect)
-                .any(|e| e.eq_ignore_ascii_case("100-continue"))
+            && self.fields.list(Token::Expect).any(|e| e.eq_ignore_ascii_case("100-continue"))
     }
 }
 
@@ -356,9 +336,7 @@ pub(super) fn parse_version(text: &[u8]) -> Result<Version, HeadError> {
     match text {
         b"HTTP/1.1" => Ok(Version::Http11),
         b"HTTP/1.0" => Ok(Version::Http10),
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-            if major.is_ascii_digit() && minor.is_ascii_digit() =>
-        {
+        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
             if *major == b'1' {
                 Ok(Version::Http11)
             } else {

@@ -51,21 +51,12 @@ impl ResponseHead {
     ///
     /// # Errors
     /// [`HeadError`], as early as it is certain. The head is then empty.
-    pub fn parse(
-        &mut self,
-        buf: &[u8],
-        scanned: &mut usize,
-        limits: &HeadLimits,
-    ) -> Result<Option<usize>, HeadError> {
+    pub fn parse(&mut self, buf: &[u8], scanned: &mut usize, limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
         let Some(found) = scan::find_end(buf, scanned, limits, false)? else {
             return Ok(None);
         };
         self.clear();
-        match self.load(
-            buf.get(..found.end).unwrap_or_default(),
-            found.line_end,
-            limits,
-        ) {
+        match self.load(buf.get(..found.end).unwrap_or_default(), found.line_end, limits) {
             Ok(()) => Ok(Some(found.end)),
             Err(e) => {
                 self.clear();
@@ -85,9 +76,7 @@ impl ResponseHead {
         if !tens.is_ascii_digit() || !ones.is_ascii_digit() {
             return Err(HeadError::StartLine);
         }
-        self.status = [hundreds, tens, ones]
-            .iter()
-            .fold(0, |sum, digit| sum * 10 + u16::from(**digit - b'0'));
+        self.status = [hundreds, tens, ones].iter().fold(0, |sum, digit| sum * 10 + u16::from(**digit - b'0'));
         // Servers exist that send no reason and leave its space out, too.
         let reason = match reason {
             [] => reason,

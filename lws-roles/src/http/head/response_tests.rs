@@ -17,14 +17,8 @@ fn rfc9112_4_status_lines() {
     let head = response("HTTP/1.1 404 Not Found\r\nServer: x\r\n\r\n").expect("valid");
     assert_eq!((head.status(), head.reason()), (404, "Not Found"));
     assert_eq!(head.header(Token::Server), Some("x"));
-    assert_eq!(
-        response("HTTP/1.0 200 \r\n\r\n").expect("valid").reason(),
-        ""
-    );
-    assert_eq!(
-        response("HTTP/1.1 200\r\n\r\n").expect("valid").status(),
-        200
-    );
+    assert_eq!(response("HTTP/1.0 200 \r\n\r\n").expect("valid").reason(), "");
+    assert_eq!(response("HTTP/1.1 200\r\n\r\n").expect("valid").status(), 200);
     for bad in [
         "HTTP/1.1 20 OK",
         "HTTP/1.1 2000 OK",
@@ -40,18 +34,9 @@ fn rfc9112_4_status_lines() {
         let head = response(&format!("{bad}\r\n\r\n"));
         assert_eq!(head.err(), Some(HeadError::StartLine), "{bad:?}");
     }
-    assert_eq!(
-        response("HTTP/2.0 200 OK\r\n\r\n").err(),
-        Some(HeadError::Version)
-    );
-    assert_eq!(
-        response("HTTP/1.1 200 OK\n\n").err(),
-        Some(HeadError::LineEnd)
-    );
-    assert_eq!(
-        response("\r\nHTTP/1.1 200 OK\r\n\r\n").err(),
-        Some(HeadError::StartLine)
-    );
+    assert_eq!(response("HTTP/2.0 200 OK\r\n\r\n").err(), Some(HeadError::Version));
+    assert_eq!(response("HTTP/1.1 200 OK\n\n").err(), Some(HeadError::LineEnd));
+    assert_eq!(response("\r\nHTTP/1.1 200 OK\r\n\r\n").err(), Some(HeadError::StartLine));
 }
 
 #[test]
@@ -94,11 +79,7 @@ fn rfc9112_9_3_responses_until_close_do_not_persist() {
 
 #[test]
 fn rfc9110_15_2_interim_responses() {
-    let interim = |code: u16| {
-        response(&format!("HTTP/1.1 {code} x\r\n\r\n"))
-            .expect("valid")
-            .is_interim()
-    };
+    let interim = |code: u16| response(&format!("HTTP/1.1 {code} x\r\n\r\n")).expect("valid").is_interim();
     assert!(interim(100) && interim(103) && !interim(101) && !interim(200));
 }
 

@@ -33,11 +33,7 @@ pub(super) fn find_end(
     limits: &HeadLimits,
     skip_empty_lines: bool,
 ) -> Result<Option<HeadEnd>, HeadError> {
-    let start = if skip_empty_lines {
-        empty_lines(buf)?
-    } else {
-        0
-    };
+    let start = if skip_empty_lines { empty_lines(buf)? } else { 0 };
     if buf.get(start) == Some(&b'\r') && buf.len() == start + 1 && skip_empty_lines {
         return Ok(None);
     }
@@ -59,11 +55,7 @@ pub(super) fn find_end(
     let head = buf.get(start..end).unwrap_or_default();
     // The search has seen that each LF follows a CR.
     let line = memchr(b'\n', head).map_or(0, |lf| lf.saturating_sub(1));
-    Ok(Some(HeadEnd {
-        start,
-        line_end: start + line,
-        end,
-    }))
+    Ok(Some(HeadEnd { start, line_end: start + line, end }))
 }
 
 /// Walks the line ends from `from` on and returns where the blank line ends.
@@ -98,9 +90,5 @@ fn empty_lines(buf: &[u8]) -> Result<usize, HeadError> {
 /// The error for a head that is too large: 414 if its target is what is.
 fn oversize(head: &[u8], limits: &HeadLimits) -> HeadError {
     let line = memchr(b'\n', head).unwrap_or(head.len());
-    if line > limits.uri.saturating_add(START_LINE_EXTRA) {
-        HeadError::UriTooLong
-    } else {
-        HeadError::TooLarge
-    }
+    if line > limits.uri.saturating_add(START_LINE_EXTRA) { HeadError::UriTooLong } else { HeadError::TooLarge }
 }

@@ -65,10 +65,7 @@ fn rfc9112_2_1_request_is_read_in_full() {
     assert_eq!(head.header_by_name("x-CUSTOM"), Some("a value"));
     assert_eq!(head.header_by_name("x-other"), None);
     assert_eq!(head.header(Token::Cookie), Some("a=1"));
-    assert_eq!(
-        head.header_all(Token::Cookie).collect::<Vec<_>>(),
-        ["a=1", "b=2"]
-    );
+    assert_eq!(head.header_all(Token::Cookie).collect::<Vec<_>>(), ["a=1", "b=2"]);
     assert_eq!(head.header_count(), 4);
     let names: Vec<_> = head.headers().map(|(name, _)| name).collect();
     assert_eq!(names, ["hOST", "X-Custom", "Cookie", "cookie"]);
@@ -81,15 +78,9 @@ fn rfc9112_2_2_empty_lines_before_a_request_are_ignored_and_bounded() {
     let mut head = RequestHead::new();
     let used = head.parse(one.as_bytes(), &mut 0, &HeadLimits::default());
     assert_eq!(used, Ok(Some(one.len())));
-    assert_eq!(
-        request(&format!("\r\n\r\n\r\n{one}")).map(|h| h.method()),
-        Ok(Method::Get)
-    );
+    assert_eq!(request(&format!("\r\n\r\n\r\n{one}")).map(|h| h.method()), Ok(Method::Get));
     assert_eq!(request(&"\r\n".repeat(9)).err(), Some(HeadError::StartLine));
-    assert_eq!(
-        request("\rGET / HTTP/1.0\r\n\r\n").err(),
-        Some(HeadError::StartLine)
-    );
+    assert_eq!(request("\rGET / HTTP/1.0\r\n\r\n").err(), Some(HeadError::StartLine));
 }
 
 #[test]
@@ -104,11 +95,7 @@ fn rfc9112_2_2_bare_line_ends_are_refused() {
         "GET /\rx HTTP/1.1\r\nHost: h\r\n\r\n",
         "\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     ] {
-        assert_eq!(
-            request(bad).map_err(HeadError::status).err(),
-            Some(400),
-            "{bad:?}"
-        );
+        assert_eq!(request(bad).map_err(HeadError::status).err(), Some(400), "{bad:?}");
     }
 }
 
@@ -157,11 +144,7 @@ fn rfc9110_9_1_unknown_methods_are_501() {
 fn rfc9110_2_5_other_major_versions_are_505() {
     for version in ["HTTP/2.0", "HTTP/0.9", "HTTP/3.1"] {
         let head = request(&format!("GET / {version}\r\nHost: h\r\n\r\n"));
-        assert_eq!(
-            head.map_err(HeadError::status).err(),
-            Some(505),
-            "{version}"
-        );
+        assert_eq!(head.map_err(HeadError::status).err(), Some(505), "{version}");
     }
     let preface = request("PRI * HTTP/2.0\r\n\r\n");
     assert_eq!(preface.map_err(HeadError::status).err(), Some(505));
@@ -222,25 +205,13 @@ fn rfc9112_3_2_3_and_4_authority_and_asterisk_forms() {
 #[test]
 fn targets_that_c_answers_403() {
     for bad in ["nope", "ftp://h/", "%2f", "../x", "?a"] {
-        assert_eq!(
-            target(bad).map_err(HeadError::status).err(),
-            Some(403),
-            "{bad}"
-        );
+        assert_eq!(target(bad).map_err(HeadError::status).err(), Some(403), "{bad}");
     }
     for bad in ["/%", "/%2", "/%zz", "/a?x=%q", "/a?%"] {
-        assert_eq!(
-            target(bad).map_err(HeadError::status).err(),
-            Some(403),
-            "{bad}"
-        );
+        assert_eq!(target(bad).map_err(HeadError::status).err(), Some(403), "{bad}");
     }
     for bad in ["/%00", "/%ff", "/?x=%00"] {
-        assert_eq!(
-            target(bad).map_err(HeadError::status).err(),
-            Some(400),
-            "{bad}"
-        );
+        assert_eq!(target(bad).map_err(HeadError::status).err(), Some(400), "{bad}");
     }
 }
 
@@ -251,10 +222,7 @@ fn urlargs_of_the_attack_list() {
     assert_eq!(head.urlarg("a_b"), Some("1"));
     assert_eq!(head.urlarg("p"), Some("/../..//y"));
     let odd = target("/x?b=%ff&b=2").expect("valid");
-    assert_eq!(
-        (odd.urlarg("b"), odd.urlarg_bytes("b")),
-        (None, Some(&b"\xff"[..]))
-    );
+    assert_eq!((odd.urlarg("b"), odd.urlarg_bytes("b")), (None, Some(&b"\xff"[..])));
 }
 
 #[test]
@@ -317,19 +285,9 @@ fn rfc9112_6_1_and_6_3_smuggling_is_refused() {
     }
     let old = request("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n");
     assert_eq!(old.err(), Some(HeadError::Framing));
-    for unknown in [
-        "gzip, chunked",
-        "xchunked",
-        "identity",
-        "chunked;q=1",
-        "\u{b}chunked",
-    ] {
+    for unknown in ["gzip, chunked", "xchunked", "identity", "chunked;q=1", "\u{b}chunked"] {
         let status = with(&format!("Transfer-Encoding: {unknown}")).map_err(HeadError::status);
-        let want = if unknown.starts_with('\u{b}') {
-            400
-        } else {
-            501
-        };
+        let want = if unknown.starts_with('\u{b}') { 400 } else { 501 };
         assert_eq!(status.err(), Some(want), "{unknown:?}");
     }
 }
@@ -339,24 +297,14 @@ fn rfc9112_6_3_request_bodies() {
     let body = |lines: &str| with(lines).expect(lines).body();
     assert_eq!(body("X: y"), BodyKind::None);
     assert_eq!(body("Content-Length: 0"), BodyKind::Length(0));
-    assert_eq!(
-        body("Content-Length: 18446744073709551615"),
-        BodyKind::Length(u64::MAX)
-    );
-    assert_eq!(
-        body("Content-Length: 5\r\nContent-Length: 5, 5"),
-        BodyKind::Length(5)
-    );
+    assert_eq!(body("Content-Length: 18446744073709551615"), BodyKind::Length(u64::MAX));
+    assert_eq!(body("Content-Length: 5\r\nContent-Length: 5, 5"), BodyKind::Length(5));
     assert_eq!(body("Transfer-Encoding: , Chunked"), BodyKind::Chunked);
 }
 
 #[test]
 fn limits_have_their_own_statuses() {
-    let limits = HeadLimits {
-        head_bytes: 400,
-        headers: 5,
-        uri: 100,
-    };
+    let limits = HeadLimits { head_bytes: 400, headers: 5, uri: 100 };
     let status = |text: &str| request_bytes(text.as_bytes(), &limits).map_err(HeadError::status);
     let with_uri = |n: usize| format!("GET /{} HTTP/1.0\r\n\r\n", "a".repeat(n));
     assert!(status(&with_uri(99)).is_ok());
@@ -371,25 +319,16 @@ fn limits_have_their_own_statuses() {
     assert_eq!(status(&with_value(401 - overhead)).err(), Some(431));
     assert_eq!(status(&with_value(9000)).err(), Some(431));
     // A limit above what can be stored is that, and no panic.
-    let wide = HeadLimits {
-        headers: 9999,
-        ..limits
-    };
+    let wide = HeadLimits { headers: 9999, ..limits };
     assert!(request_bytes(with_fields(6).as_bytes(), &wide).is_ok());
-    let none = HeadLimits {
-        headers: 0,
-        ..limits
-    };
+    let none = HeadLimits { headers: 0, ..limits };
     assert!(request_bytes(with_fields(0).as_bytes(), &none).is_ok());
     assert!(request_bytes(with_fields(1).as_bytes(), &none).is_err());
 }
 
 #[test]
 fn heads_up_to_the_largest_field_count_are_read() {
-    let limits = HeadLimits {
-        headers: MAX_HEADERS,
-        ..HeadLimits::default()
-    };
+    let limits = HeadLimits { headers: MAX_HEADERS, ..HeadLimits::default() };
     for count in [0, 1, 23, 24, 25, 127, 128, 129] {
         let fields: String = (0..count).map(|i| format!("X-{i}: {i}\r\n")).collect();
         let text = format!("GET / HTTP/1.0\r\n{fields}\r\n");
@@ -413,10 +352,7 @@ fn endless_heads_are_refused_before_they_end() {
     let long = vec![b'a'; limits.head_bytes + 1];
     assert_eq!(head.parse(&long[..8192], &mut scanned, &limits), Ok(None));
     assert_eq!(scanned, 8192);
-    assert_eq!(
-        head.parse(&long, &mut scanned, &limits),
-        Err(HeadError::UriTooLong)
-    );
+    assert_eq!(head.parse(&long, &mut scanned, &limits), Err(HeadError::UriTooLong));
 }
 
 #[test]
@@ -432,10 +368,7 @@ fn pipelined_requests_are_taken_one_by_one_without_new_memory() {
     assert_eq!((head.path(), head.urlarg("a")), ("/2", None));
     assert_eq!(head.uri().as_ptr(), at);
     head.clear();
-    assert_eq!(
-        (head.path(), head.host(), head.header_count()),
-        ("", None, 0)
-    );
+    assert_eq!((head.path(), head.host(), head.header_count()), ("", None, 0));
 }
 
 #[test]
@@ -464,11 +397,7 @@ fn rfc9112_9_3_persistence() {
 
 #[test]
 fn rfc9110_10_1_1_expect_continue() {
-    assert!(
-        with("Expect: 100-Continue")
-            .expect("valid")
-            .expect_continue()
-    );
+    assert!(with("Expect: 100-Continue").expect("valid").expect_continue());
     assert!(!with("Expect: 200-ok").expect("valid").expect_continue());
     let old = request("POST / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expect("valid");
     assert!(!old.expect_continue());
