@@ -2,7 +2,6 @@
 //! independent peers, and a WebSocket client of a few lines that is not ours.
 
 pub mod peer;
-pub mod script;
 pub mod wsclient;
 
 use lws::prelude::*;

@@ -183,7 +183,8 @@ fn framing(out: &mut Vec<u8>, code: u16, head: &Head<'_>, outgoing: Outgoing) {
     }
 }
 
-fn chunk(cx: &mut TxCx<'_>, data: &[u8], last: bool) -> Result<(), WriteError> {
+/// Sends a piece of a chunked body (RFC 9112 7.1); both sides use it.
+pub(super) fn chunk(cx: &mut TxCx<'_>, data: &[u8], last: bool) -> Result<(), WriteError> {
     if !data.is_empty() {
         let mut head = [0; 18];
         cx.send(chunk_head(data.len() as u64, &mut head), data)?;

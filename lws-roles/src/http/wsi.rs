@@ -70,7 +70,8 @@ pub trait HttpWsi {
     /// (C: `lws_http_transaction_completed`).
     fn http_transaction_completed(&mut self);
 
-    /// Server: this response goes on without end and without timeouts (C: `lws_http_mark_sse`).
+    /// Server: this response goes on without end and without timeouts (C: `lws_http_mark_sse`). When
+    /// the peer ends its side, the connection closes.
     fn http_mark_sse(&mut self);
 
     /// Client: whether there is more request body to write, which brings CLIENT_HTTP_WRITEABLE

@@ -181,3 +181,24 @@ fn a_dead_reader_is_let_go() {
     assert_eq!(b.context.connections(), 0);
     assert_eq!(b.log(), "bind, new, filter /, http /, drop, closed");
 }
+
+#[test]
+fn sse_ends_as_soon_as_its_reader_does() {
+    let mut b = Bench::new(|wsi, reason, _| {
+        if let Reason::Http(_) = reason {
+            wsi.http_mark_sse();
+            wsi.respond(200).content_type("text/event-stream").send()?;
+        }
+        Ok(())
+    });
+    let peer = b.connect();
+    // requests behind it wait in vain, and are no reason to end it
+    let head = b.ask(peer, get("/") + &get("/next"));
+    assert!(head.starts_with("HTTP/1.1 200 OK"), "{head}");
+    b.elapse(secs(1000));
+    assert!(!b.ended(peer));
+    b.net().peer_shutdown(peer);
+    b.elapse(secs(1));
+    assert!(b.ended(peer));
+    assert!(b.log().ends_with("drop, closed"), "{}", b.log());
+}

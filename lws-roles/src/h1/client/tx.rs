@@ -3,7 +3,7 @@
 //! Stateless: how far the request has come is in the connection's [`ClientTransaction`]. The head
 //! is written by the receive half. Never calls user code.
 
-use crate::http::chunked::{CHUNK_HEAD_MAX, LAST_CHUNK, chunk_head};
+use crate::h1::tx::chunk;
 use crate::http::transaction::{ClientTransaction, Outgoing};
 use lws_core::{RoleTx, TxCx, Write, WriteError};
 
@@ -38,14 +38,4 @@ impl RoleTx for ClientTx {
         }
         Ok(data.len())
     }
-}
-
-fn chunk(cx: &mut TxCx<'_>, data: &[u8], last: bool) -> Result<(), WriteError> {
-    let end = if last { LAST_CHUNK } else { &[] };
-    //= rfc9112#7.1 a chunk of size zero would be the last
-    if data.is_empty() {
-        return cx.send(end, &[]);
-    }
-    cx.send(chunk_head(data.len() as u64, &mut [0; CHUNK_HEAD_MAX]), data)?;
-    cx.send(b"\r\n", end)
 }

@@ -83,6 +83,7 @@ impl H1Rx {
             return self.finish(cx);
         }
         if std::mem::take(&mut t.endless) {
+            self.endless = true;
             cx.set_timeout(Pending::HttpContent, None);
         }
         if matches!(self.state, State::Delivered) && !cx.is_paused() {
@@ -91,8 +92,9 @@ impl H1Rx {
                 Err(Stop::Flow(flow)) => flow,
             };
         }
-        // nothing is read while only the response is outstanding
-        cx.hold_rx(matches!(self.state, State::Responding | State::Sending(..)));
+        // nothing is read while only the response is outstanding; but where that has no end, the
+        // peer's end is all there is to wait for
+        cx.hold_rx(matches!(self.state, State::Responding | State::Sending(..)) && !self.endless);
         Flow::Continue
     }
 
@@ -156,5 +158,6 @@ impl H1Rx {
         cx.recycle_role_data();
         self.fresh = false;
         self.head_begun = false;
+        self.endless = false;
     }
 }

@@ -93,6 +93,8 @@ struct H1Rx {
     user_file: bool,
     /// The transaction is complete but for output the kernel hasn't taken.
     finishing: bool,
+    /// User code has marked the response as one without end.
+    endless: bool,
     /// The peer may be sending what won't be read.
     unread: bool,
 }
@@ -178,6 +180,7 @@ impl RoleRx for H1Rx {
                 lws_core::lwsl_info!("{}: peer ended in the middle of a request", cx.id());
                 Flow::Close(Close::ABORT)
             }
+            State::Responding if self.endless => Flow::Close(Close::NORMAL),
             //= rfc9112#9.6 a half-closed client still gets its response
             State::Delivered | State::Responding | State::Sending(..) => {
                 if let Some(t) = cx.role_data::<Transaction>() {
