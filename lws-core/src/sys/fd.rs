@@ -136,7 +136,8 @@ mod tests {
             assert!(offset > 0 && offset < 8 << 20);
             drop(theirs);
             let error = sendfile(ours.as_fd(), file.as_fd(), &mut offset, 1).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::BrokenPipe, "and the process still lives");
+            // which of the two depends on what the kernel notices first; the process still lives
+            assert!(matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset), "{error}");
             let mut beyond = u64::MAX;
             let error = sendfile(ours.as_fd(), file.as_fd(), &mut beyond, 1).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidInput);

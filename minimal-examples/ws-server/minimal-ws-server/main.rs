@@ -1,26 +1,33 @@
-//! A chat: what one browser sends, all browsers see. The newest messages wait in a ring for
-//! whoever is slower. See README.md.
+//! A chat: what one browser sends, all browsers see. The newest messages wait for whoever is slower;
+//! who falls too far behind misses the oldest. See README.md.
 
 use lws::RetryPolicy;
 use lws::prelude::*;
 use minimal_examples as common;
+use std::collections::VecDeque;
 
 const USAGE: &str = "minimal-ws-server [-p PORT] [-v] [-d LEVELS]";
 
-/// Per vhost.
+/// Messages that are kept.
+const KEPT: usize = 128;
+/// A message longer than this closes its sender's connection.
+const MAX_MESSAGE: u64 = 16 * 1024;
+
+/// Per vhost: the newest messages, and the number of the first of them.
+#[derive(Default)]
 struct Chat {
-    ring: Ring<Box<[u8]>>,
+    messages: VecDeque<Vec<u8>>,
+    first: u64,
 }
 
 /// Per connection.
 #[derive(Default)]
 struct Session {
-    tail: Tail,
+    /// The number of the message to be sent next.
+    next: u64,
+    /// What has come of the message that is being received.
     partial: Vec<u8>,
 }
-
-/// A message longer than this closes its sender's connection.
-const MAX_MESSAGE: u64 = 16 * 1024;
 
 impl Protocol for Chat {
     const NAME: &'static str = "lws-minimal";
@@ -28,26 +35,28 @@ impl Protocol for Chat {
 
     fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, session: &mut Session) -> Result<(), Close> {
         match reason {
-            Reason::Established => self.ring.subscribe(&mut session.tail),
-            Reason::Closed => self.ring.unsubscribe(&mut session.tail),
+            Reason::Established => session.next = self.first + self.messages.len() as u64,
             Reason::Receive(rx) => {
                 session.partial.extend_from_slice(rx.data);
                 if rx.last {
-                    let message = std::mem::take(&mut session.partial).into_boxed_slice();
-                    if self.ring.push(message).is_err() {
-                        lwsl_user!("ring is full: message dropped");
+                    if self.messages.len() == KEPT {
+                        self.messages.pop_front();
+                        self.first += 1;
                     }
+                    self.messages.push_back(std::mem::take(&mut session.partial));
                     // everybody is asked to write as soon as there is room
                     wsi.callback_on_writable_all_protocol();
+                    // the sender's next message is read when this one could be sent back to it
+                    wsi.rx_flow_control(false);
                 }
             }
             Reason::ServerWriteable => {
-                if let Some(message) = self.ring.get(&session.tail) {
+                wsi.rx_flow_control(true);
+                session.next = session.next.max(self.first);
+                if let Some(message) = self.messages.get((session.next - self.first) as usize) {
                     wsi.write(message, Write::TEXT)?;
-                    self.ring.advance(&mut session.tail);
-                    if self.ring.get(&session.tail).is_some() {
-                        wsi.callback_on_writable();
-                    }
+                    session.next += 1;
+                    wsi.callback_on_writable();
                 }
             }
             _ => {}
@@ -61,7 +70,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut vhost = Vhost::new("localhost")
         .port(common::port(&args))
         .mount(Mount::dir("/", common::folder("ws-server/minimal-ws-server", "mount-origin")))
-        .protocol(Chat { ring: Ring::new(128) })
+        .protocol(Chat::default())
         .ws_validate_utf8(true)
         .ws_max_message(MAX_MESSAGE)
         .security_best_practices();
