@@ -11,9 +11,10 @@
 //!                      \__________ Service: slots, timers, readiness, queues ________/
 //! ```
 //!
-//! Each module uses only those above it in this list: `sys`, `time`, `net`, `handle`, `reason`,
-//! `tx`, `role`, `conn`, `service`, `wsi`/`vh`, `protocol`, `vhost`, `dispatch`, `turn`, `listen`,
-//! `connect`, `timeout`, `validity`, `close`, `context`; `util` stands alone.
+//! Ground floor first: `sys`, `time`, `net`, `handle`, `write`, `fields`, `reason`, `tx`, `slots`,
+//! `conn`, `role`, `service`, `wsi`/`vh`, `protocol`, `vhost`, `dispatch`, `turn`, `listen`, `connect`,
+//! `adopt`, `close`, `timeout`, `validity`, `context`; `util` stands beside. A module calls only those
+//! before it; views and traits name types of later ones.
 #![deny(unsafe_code)]
 
 #[macro_use]
