@@ -29,46 +29,57 @@ pub(crate) enum Phase {
 pub(crate) mod flag {
     //! Bits of [`Conn::flags`](super::Conn::flags).
 
-    /// The kernel has, or may have, bytes or an end for us.
-    pub(crate) const READABLE: u32 = 1;
-    /// The kernel takes bytes, as far as we know.
-    pub(crate) const WRITABLE: u32 = 1 << 1;
-    /// The peer has ended its side: read to the end, even after short reads.
-    pub(crate) const READ_CLOSED: u32 = 1 << 2;
-    /// The end has been read and the role told.
-    pub(crate) const EOF_SEEN: u32 = 1 << 3;
-    /// User code holds rx (`rx_flow_control`).
-    pub(crate) const PAUSED: u32 = 1 << 4;
-    /// The role holds rx.
-    pub(crate) const HELD: u32 = 1 << 5;
-    /// WRITEABLE was asked for.
-    pub(crate) const WANTS_WRITE: u32 = 1 << 6;
-    /// In the service's queue of writeable connections.
-    pub(crate) const QUEUED_WRITE: u32 = 1 << 7;
-    /// In the queue of connections to be read.
-    pub(crate) const QUEUED_READ: u32 = 1 << 8;
-    /// In the list of connections to be flushed.
-    pub(crate) const TOUCHED: u32 = 1 << 9;
-    /// A kick is queued.
-    pub(crate) const KICKED: u32 = 1 << 10;
-    /// In the closing list.
-    pub(crate) const CLOSING: u32 = 1 << 11;
-    /// The role reads its descriptor itself.
-    pub(crate) const READS_ITSELF: u32 = 1 << 12;
-    /// A regular file: always ready.
-    pub(crate) const ALWAYS_READY: u32 = 1 << 13;
-    /// A validity probe was sent and not answered yet.
-    pub(crate) const PROBED: u32 = 1 << 14;
-    /// WSI_CREATE was delivered, so WSI_DESTROY must be.
-    pub(crate) const ANNOUNCED: u32 = 1 << 15;
-    /// Client: the socket came, connected, from an earlier transaction.
-    pub(crate) const REUSED: u32 = 1 << 16;
-    /// A write failed; what the peer sent before is being read.
-    pub(crate) const TX_BROKEN: u32 = 1 << 19;
-    /// A listen socket.
-    pub(crate) const LISTENS: u32 = 1 << 17;
-    /// The role asked for a kick when there is room to write.
-    pub(crate) const KICK_WHEN_WRITABLE: u32 = 1 << 18;
+    /// One bit each, numbered in order: no two can be the same.
+    macro_rules! bits {
+        ($($(#[$doc:meta])* $name:ident,)*) => {
+            #[allow(clippy::upper_case_acronyms, non_camel_case_types)]
+            enum Bit { $($name),* }
+            $($(#[$doc])* pub(crate) const $name: u32 = 1 << Bit::$name as u32;)*
+        };
+    }
+
+    bits! {
+        /// The kernel has, or may have, bytes or an end for us.
+        READABLE,
+        /// The kernel takes bytes, as far as we know.
+        WRITABLE,
+        /// The peer has ended its side: read to the end, even after short reads.
+        READ_CLOSED,
+        /// The end has been read and the role told.
+        EOF_SEEN,
+        /// User code holds rx (`rx_flow_control`).
+        PAUSED,
+        /// The role holds rx.
+        HELD,
+        /// WRITEABLE was asked for.
+        WANTS_WRITE,
+        /// In the service's queue of writeable connections.
+        QUEUED_WRITE,
+        /// In the queue of connections to be read.
+        QUEUED_READ,
+        /// In the list of connections to be flushed.
+        TOUCHED,
+        /// A kick is queued.
+        KICKED,
+        /// In the closing list.
+        CLOSING,
+        /// The role reads its descriptor itself.
+        READS_ITSELF,
+        /// A regular file: always ready.
+        ALWAYS_READY,
+        /// A validity probe was sent and not answered yet.
+        PROBED,
+        /// WSI_CREATE was delivered, so WSI_DESTROY must be.
+        ANNOUNCED,
+        /// Client: the socket came, connected, from an earlier transaction.
+        REUSED,
+        /// A write failed; what the peer sent before is being read.
+        TX_BROKEN,
+        /// A listen socket.
+        LISTENS,
+        /// The role asked for a kick when there is room to write.
+        KICK_WHEN_WRITABLE,
+    }
 }
 
 /// Bytes that were received and not consumed.
