@@ -136,6 +136,10 @@ impl Context {
         if conn.out.is_backlog() {
             self.svc.flush(id);
         }
+        if self.svc.conn(id).is_some_and(|c| c.out.pending().len() < waiting) {
+            // a peer that takes what had to wait is there: it needn't say anything
+            crate::validity::confirmed(&mut self.svc, id);
+        }
         let Some(conn) = self.svc.conn(id) else { return };
         // only the end of the flush goes on with the farewell: later edges, which a peer can cause
         // at will, must not start its time anew

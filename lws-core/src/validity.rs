@@ -4,11 +4,11 @@
 //! ```text
 //!   confirmed --ping secs--> probe sent --hangup - ping secs--> closed
 //!       ^                        |
-//!       '--- anything received --'
+//!       '-- received or taken ---'
 //! ```
 //!
-//! Anything that arrives is proof, so a busy connection is never probed; postponing the timer is
-//! one store. Roles send the probe ([`RoleRx::keepalive`](crate::RoleRx::keepalive)).
+//! Anything that arrives is proof, and so is a backlog that the peer takes, so a busy connection is
+//! never probed; postponing the timer is one store. Roles send the probe ([`RoleRx::keepalive`](crate::RoleRx::keepalive)).
 
 use crate::conn::flag;
 use crate::dispatch::Cx;

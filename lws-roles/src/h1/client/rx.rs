@@ -51,6 +51,8 @@ pub(super) struct ClientRx {
     method: Method,
     /// How far the head was searched for its end.
     scanned: usize,
+    /// Output that waited for the kernel when the timeout was last looked at.
+    waited: Option<usize>,
     /// Redirects followed.
     redirects: u8,
     /// The peer has sent something on this connection since the request.
@@ -153,6 +155,9 @@ impl RoleRx for ClientRx {
     fn timed_out(&mut self, cx: &mut Cx<'_>, why: Pending) -> Flow {
         match self.state {
             State::Head if matches!(why, Pending::AwaitingServerResponse | Pending::ClientIssuePayload) => {
+                if self.output_moves(cx, why) {
+                    return Flow::Continue;
+                }
                 let sent = cx.role_data::<ClientTransaction>().is_some_and(|t| t.is_sent());
                 self.fail(
                     cx,
@@ -188,6 +193,18 @@ impl RoleRx for ClientRx {
 }
 
 impl ClientRx {
+    /// Whether output that waits for the kernel has become less since the last look: the peer takes
+    /// the request slowly, and gets another while.
+    fn output_moves(&mut self, cx: &mut Cx<'_>, why: Pending) -> bool {
+        let waits = cx.buffered();
+        let moves = waits > 0 && self.waited.is_none_or(|before| waits < before);
+        if moves {
+            self.waited = Some(waits);
+            cx.set_timeout(why, Some(RESPONSE_US));
+        }
+        moves
+    }
+
     /// The transaction fails: an error before it is established, a closed connection after.
     fn fail(&mut self, cx: &mut Cx<'_>, why: &str) -> Flow {
         self.state = State::Quiet;
@@ -218,6 +235,7 @@ impl ClientRx {
     fn send_request(&mut self, cx: &mut Cx<'_>, info: &ConnectInfo, fields: &mut Fields) -> Result<(), RequestError> {
         self.method = info.method.as_deref().and_then(|m| Method::parse(m.as_bytes())).unwrap_or_default();
         self.scanned = 0;
+        self.waited = None;
         self.heard = false;
         request::check(info)?;
         cx.recycle_role_data();

@@ -3,7 +3,7 @@
 
 use super::{Net, OK, get, post};
 use crate::http::wsi::HttpWsi;
-use lws_core::{Close, ConnectInfo, Reason, RetryPolicy, Write};
+use lws_core::{Close, ConnectInfo, MemoryOptions, Reason, RetryPolicy, Write};
 use std::time::Duration;
 
 #[test]
@@ -75,6 +75,39 @@ fn a_silent_server_is_given_up_by_the_validity_policy() {
     assert!(net.context.connections() == 1, "{:?}", net.events(0));
     net.advance(Duration::from_secs(2));
     net.assert_failed(0, "validity timeout after 10 s");
+}
+
+#[test]
+fn a_slow_upload_is_no_silence() {
+    const LENGTH: usize = 60_000;
+    let policy = RetryPolicy { secs_since_valid_ping: 3, secs_since_valid_hangup: 10, ..RetryPolicy::DEFAULT };
+    let mut net = Net::with(|wsi, reason| {
+        match reason {
+            Reason::ClientAppendHandshakeHeader(fields) => {
+                fields.add_u64("content-length", LENGTH as u64)?;
+                wsi.client_http_body_pending(true);
+            }
+            Reason::ClientHttpWriteable => {
+                wsi.client_http_body_pending(false);
+                wsi.write(&[b'x'; LENGTH], Write::HttpFinal)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    let options = MemoryOptions { capacity: 2000, max_delay_us: 0, ..MemoryOptions::default() };
+    net.context.memory().expect("simulated").set_options(options);
+    net.connect(post("/").retry_and_idle_policy(policy));
+    let (peer, mut got) = net.accept();
+    // the server takes 2000 bytes every 5 s, and says nothing for two and a half minutes
+    while !got.ends_with(&"x".repeat(100)) || got.len() < LENGTH {
+        net.advance(Duration::from_secs(5));
+        let more = net.receive(peer);
+        assert!(!more.is_empty(), "after {} bytes: {:?}", got.len(), net.events(0));
+        got.push_str(&more);
+    }
+    net.send(peer, OK);
+    assert!(net.events(0).iter().any(|e| e.contains("completed")), "{:?}", net.events(0));
 }
 
 #[test]
