@@ -197,13 +197,6 @@ impl Cx<'_> {
         self.svc.binding_named(self.conn()?.vhost, name)
     }
 
-    /// The names of the vhost's protocols, in the order they were added.
-    pub fn protocol_names(&self) -> Vec<Rc<str>> {
-        let Some(vhost) = self.vhost() else { return Vec::new() };
-        let bindings = self.svc.vhosts.get(vhost.0 as usize).map(|v| v.bindings.as_slice()).unwrap_or_default();
-        bindings.iter().filter_map(|b| self.svc.bindings.get(b.0 as usize)).map(|b| Rc::clone(&b.name)).collect()
-    }
-
     /// The vhost's protocol at `index`, in the order they were added; 0 is the default one.
     pub fn binding_at(&self, index: usize) -> Option<BindingId> {
         let vhost = self.conn()?.vhost;
@@ -297,13 +290,6 @@ impl Cx<'_> {
     /// The output itself, below the transmit half.
     pub fn raw(&mut self) -> TxCx<'_> {
         TxCx { svc: self.svc, id: self.id }
-    }
-
-    /// Puts another transmit half into the slot.
-    pub fn replace_tx(&mut self, tx: Box<dyn RoleTx>) {
-        if let Some(conn) = self.conn_mut() {
-            conn.tx = Some(tx);
-        }
     }
 
     /// An empty field list, kept by the service between uses; give it back with
@@ -419,11 +405,6 @@ impl Cx<'_> {
     /// The text to go with the ws close code.
     pub fn close_text(&self) -> Option<&str> {
         self.conn()?.close_text.as_deref()
-    }
-
-    /// Has another connection's role look at what was left for it.
-    pub fn kick(&mut self, id: WsiId) {
-        self.svc.kick(id);
     }
 
     /// Random bytes nobody can predict.

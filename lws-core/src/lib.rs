@@ -60,7 +60,7 @@ pub use net::memory::{MemoryNet, MemoryOptions, MemoryPeer};
 pub use protocol::Protocol;
 pub use reason::{Reason, USER, VhostReason, WsRx};
 pub use role::{Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, RoleRx, RoleTx, RxBuf, Start};
-pub use service::{Service, TxCx};
+pub use service::TxCx;
 pub use system::retry::RetryPolicy;
 pub use time::timers::TimerId;
 pub use util::buflist::{Buflist, BuflistError};

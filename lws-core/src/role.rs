@@ -144,7 +144,7 @@ pub trait RoleRx {
     /// WRITEABLE was asked for, by the user or by the role, and there is no backlog.
     fn writeable(&mut self, cx: &mut Cx<'_>) -> Flow;
 
-    /// Somebody used [`Service::kick`](crate::Service::kick): look at what user code left for the role.
+    /// Somebody used [`Wsi::kick_role`](crate::Wsi::kick_role): look at what user code left for the role.
     fn kicked(&mut self, _cx: &mut Cx<'_>) -> Flow {
         Flow::Continue
     }

@@ -78,7 +78,7 @@ pub(crate) struct Limits {
 }
 
 /// See the module's head.
-pub struct Service {
+pub(crate) struct Service {
     pub(crate) slots: Slots,
     /// How many of the slots are listen sockets.
     pub(crate) listening: usize,
@@ -253,7 +253,7 @@ impl Service {
     }
 
     /// Has the role's receive half look, after the running callback, at what was left for it.
-    pub fn kick(&mut self, id: WsiId) {
+    pub(crate) fn kick(&mut self, id: WsiId) {
         if let Some(conn) = self.slots.get_mut(id)
             && !conn.has(flag::KICKED)
         {
