@@ -3,6 +3,7 @@
 use crate::conn::{Conn, Phase, flag};
 use crate::net::io::Io;
 use crate::service::{Deferred, Service};
+use crate::tls::layer::{Stage, TlsLayer};
 use crate::vh::AdoptError;
 use crate::{Adopt, BindingId, VhostId, WsiId};
 use socket2::{Domain, SockRef};
@@ -15,6 +16,7 @@ pub(crate) fn descriptor(
     binding: BindingId,
     fd: OwnedFd,
     kind: Adopt,
+    under_tls: bool,
 ) -> Result<WsiId, AdoptError> {
     if svc.ending {
         return Err(AdoptError::Refused("the context is ending"));
@@ -28,9 +30,16 @@ pub(crate) fn descriptor(
     };
     let role = role.ok_or(AdoptError::Refused("no role takes this kind"))?;
     let halves = role.server().ok_or(AdoptError::Refused("the role has no server side"))?;
+    let tls = svc.vhosts.get(vhost.0 as usize).and_then(|v| v.tls.as_ref());
+    let layer = match tls {
+        Some(tls) if under_tls => Some(TlsLayer::new(Stage::Hello(tls.accept()))),
+        _ if under_tls => return Err(AdoptError::Refused("the vhost has no certificate")),
+        _ => None,
+    };
     crate::sys::set_nonblocking_cloexec(fd.as_fd()).map_err(AdoptError::Io)?;
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
     conn.io = Some(if kind == Adopt::RawFile { Io::Fd(fd) } else { socket(fd)? });
+    conn.tls = layer;
     if role.reads_itself() {
         conn.set(flag::READS_ITSELF);
     }

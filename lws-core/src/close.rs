@@ -44,17 +44,7 @@ impl Context {
         let farewell = rx.closing(&mut Cx { svc, users, id }, close);
         let Some(conn) = svc.conn_mut(id) else { return };
         conn.rx = Some(rx);
-        conn.clear(flag::CLOSING | flag::PAUSED | flag::HELD);
-        conn.phase = Phase::Farewell(farewell);
-        svc.flush(id);
-        // a failed flush has asked for the end already
-        if svc.conn(id).is_some_and(|c| !c.has(flag::CLOSING)) {
-            if svc.conn(id).is_some_and(|c| c.out.is_empty()) {
-                continue_farewell(svc, id);
-            } else {
-                await_flush(svc, id);
-            }
-        }
+        depart(svc, id, farewell);
     }
 
     /// The end: the role's last callback, WSI_DESTROY, and the slot is free.
@@ -62,12 +52,16 @@ impl Context {
         let Self { svc, users, .. } = self;
         let Some(conn) = svc.conn_mut(id) else { return };
         conn.set(flag::CLOSING);
-        let failed = conn.client.is_some();
+        let (failed, started) = (conn.client.is_some(), conn.has(flag::STARTED));
+        if matches!(conn.phase, Phase::Farewell(_)) {
+            last_words(svc, id);
+        }
+        let Some(conn) = svc.conn_mut(id) else { return };
         if let Some(mut rx) = conn.rx.take() {
             let mut cx = Cx { svc, users, id };
             if failed {
                 rx.connect_failed(&mut cx, "closed before established");
-            } else {
+            } else if started {
                 rx.closed(&mut cx);
             }
         }
@@ -81,6 +75,51 @@ impl Context {
         }
         svc.remove(id);
         crate::listen::descriptor_freed(svc);
+    }
+}
+
+/// The farewell begins: output goes first, then what `farewell` says.
+pub(crate) fn depart(svc: &mut Service, id: WsiId, farewell: Farewell) {
+    let Some(conn) = svc.slots.get_mut(id) else { return };
+    conn.clear(flag::CLOSING | flag::PAUSED | flag::HELD);
+    conn.phase = Phase::Farewell(farewell);
+    if !matches!(farewell, Farewell::AwaitPeer(_)) {
+        close_notify(svc, id);
+    }
+    svc.flush(id);
+    // a failed flush has asked for the end already
+    if svc.conn(id).is_some_and(|c| !c.has(flag::CLOSING)) {
+        if svc.conn(id).is_some_and(|c| c.out.is_empty()) {
+            continue_farewell(svc, id);
+        } else {
+            await_flush(svc, id);
+        }
+    }
+}
+
+/// TLS: says behind all output that there is no more (RFC 8446 section 6.1).
+fn close_notify(svc: &mut Service, id: WsiId) {
+    let Service { slots, pool, tls, .. } = svc;
+    let Some(conn) = slots.get_mut(id) else { return };
+    if conn.seal(pool).is_ok()
+        && let Some(layer) = conn.tls.as_deref_mut()
+    {
+        layer.close_notify(&mut tls.out);
+        conn.out.put_sealed(pool, &tls.out);
+        tls.out.clear();
+    }
+}
+
+/// A connection that waited for its peer's farewell gets its close_notify out, if there is room.
+fn last_words(svc: &mut Service, id: WsiId) {
+    let quiet = |c: &crate::conn::Conn| c.tls.is_some() && c.out.is_empty() && !c.has(flag::TX_BROKEN);
+    if svc.conn(id).is_some_and(quiet) {
+        close_notify(svc, id);
+        let Some(conn) = svc.slots.get_mut(id) else { return };
+        if let Some(io) = conn.io.as_mut().filter(|_| !conn.out.is_empty()) {
+            // whoever has gone needn't hear it
+            let _ = io.write(&mut svc.net, conn.out.pending());
+        }
     }
 }
 

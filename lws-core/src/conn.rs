@@ -2,26 +2,29 @@
 //! `turn` act on it.
 //!
 //! ```text
-//!   Connecting --> Open --> Farewell --> (reaped)
-//!        |           |                      ^
-//!        '-----------'----------------------'  failed, aborted
+//!   Connecting --> [Handshaking, under TLS] --> Open --> Farewell --> (reaped)
+//!        |                 |                     |                      ^
+//!        '-----------------'---------------------'----------------------'  failed, aborted
 //! ```
 
 use crate::net::io::Io;
 use crate::protocol::NO_SESSION;
 use crate::role::{Farewell, RoleRx, RoleTx};
 use crate::time::timers::TimerId;
-use crate::tx::TxQueue;
+use crate::tls::TlsError;
+use crate::tls::layer::TlsLayer;
+use crate::tx::{Pool, TxQueue};
 use crate::{BindingId, Close, ConnectInfo, Pending, RetryPolicy, VhostId};
 use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-/// How far a connection's life has come. The user is called while `Connecting` only to hear of
-/// failure, and during `Farewell` not at all until CLOSED.
+/// How far a connection's life has come. The user is called while `Connecting` and `Handshaking`
+/// only to hear of failure, and during `Farewell` not at all until CLOSED.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
     Connecting,
+    Handshaking,
     Open,
     Farewell(Farewell),
 }
@@ -79,6 +82,10 @@ pub(crate) mod flag {
         LISTENS,
         /// The role asked for a kick when there is room to write.
         KICK_WHEN_WRITABLE,
+        /// The role has begun, so it hears of the end.
+        STARTED,
+        /// The peer speaks plain text on a TLS port, and may.
+        PLAIN_ON_TLS,
     }
 }
 
@@ -114,6 +121,8 @@ pub(crate) struct Conn {
     /// `None` only while it runs.
     pub(crate) rx: Option<Box<dyn RoleRx>>,
     pub(crate) tx: Option<Box<dyn RoleTx>>,
+    /// Between `io` and the role's halves.
+    pub(crate) tls: Option<Box<TlsLayer>>,
     pub(crate) out: TxQueue,
     pub(crate) stash: Option<Box<Stash>>,
     /// What the role lets user code see and leave for it, of the role's own type.
@@ -139,6 +148,7 @@ impl Conn {
     pub(crate) fn new(vhost: VhostId, binding: BindingId, phase: Phase) -> Self {
         Self {
             io: None,
+            tls: None,
             rx: None,
             tx: None,
             out: TxQueue::default(),
@@ -183,6 +193,7 @@ impl Conn {
     pub(crate) fn takes_rx(&self) -> bool {
         match self.phase {
             Phase::Connecting => false,
+            Phase::Handshaking => !self.has(flag::CLOSING),
             Phase::Open => !self.has(flag::PAUSED | flag::HELD | flag::CLOSING),
             Phase::Farewell(f) => f != Farewell::Flush && !self.has(flag::CLOSING),
         }
@@ -191,5 +202,14 @@ impl Conn {
     /// Whether the socket can take bytes and nothing waits before them.
     pub(crate) fn can_write(&self) -> bool {
         self.has(flag::WRITABLE) && !self.out.is_backlog()
+    }
+
+    /// Makes everything in the output ready for the wire.
+    pub(crate) fn seal(&mut self, pool: &mut Pool) -> Result<(), TlsError> {
+        match self.tls.as_deref_mut() {
+            None => self.out.seal_as_is(),
+            Some(layer) => self.out.seal(pool, |plain, wire| layer.seal(plain, wire))?,
+        }
+        Ok(())
     }
 }

@@ -16,7 +16,8 @@ use crate::net::address::{Families, listen_addresses};
 use crate::net::io::Io;
 use crate::protocol::Users;
 use crate::service::{Deferred, Service};
-use crate::{BindingId, Close, Pending, Reason, RetryPolicy, VhostId, VhostReason, WsiId};
+use crate::tls::handshake;
+use crate::{BindingId, Close, Pending, Reason, RetryPolicy, TlsAllow, VhostId, VhostReason, WsiId};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
@@ -48,6 +49,12 @@ pub struct ConnectInfo {
     pub local_protocol_name: Option<String>,
     /// Interface or address to connect from. Default: the system's choice.
     pub iface: Option<String>,
+    /// TLS, and which faults of the server's certificate are forgiven (C: `ssl_connection`).
+    /// Default: none, plain text.
+    pub tls: Option<TlsAllow>,
+    /// Application protocols to offer (RFC 7301), comma-separated, best first. Default: those of the
+    /// role.
+    pub alpn: Option<String>,
     /// Share one connection with other requests to the same endpoint that set this, one after the
     /// other (C: `LCCSCF_PIPELINE`). Http only. Default off.
     pub pipeline: bool,
@@ -72,6 +79,8 @@ impl ConnectInfo {
             method: None,
             local_protocol_name: None,
             iface: None,
+            tls: None,
+            alpn: None,
             pipeline: false,
             max_redirects: 3,
             retry_and_idle_policy: None,
@@ -121,6 +130,50 @@ impl ConnectInfo {
         self
     }
 
+    /// Connects by TLS and forgives nothing (C: `LCCSCF_USE_SSL`).
+    pub fn tls(mut self) -> Self {
+        self.tls.get_or_insert_default();
+        self
+    }
+
+    /// By TLS, forgiving a self-signed certificate (C: `LCCSCF_ALLOW_SELFSIGNED`).
+    pub fn allow_selfsigned(mut self) -> Self {
+        self.tls.get_or_insert_default().selfsigned = true;
+        self
+    }
+
+    /// By TLS, forgiving a certificate that has expired or isn't valid yet
+    /// (C: `LCCSCF_ALLOW_EXPIRED`).
+    pub fn allow_expired(mut self) -> Self {
+        self.tls.get_or_insert_default().expired = true;
+        self
+    }
+
+    /// By TLS, forgiving a certificate for another name
+    /// (C: `LCCSCF_SKIP_SERVER_CERT_HOSTNAME_CHECK`).
+    pub fn skip_server_cert_hostname_check(mut self) -> Self {
+        self.tls.get_or_insert_default().hostname = true;
+        self
+    }
+
+    /// By TLS, with whatever certificate there is (C: `LCCSCF_ALLOW_INSECURE`).
+    pub fn allow_insecure(mut self) -> Self {
+        self.tls.get_or_insert_default().insecure = true;
+        self
+    }
+
+    /// Sets the application protocols to offer under TLS, comma-separated.
+    pub fn alpn(mut self, protocols: &str) -> Self {
+        self.alpn = Some(protocols.to_owned());
+        self
+    }
+
+    /// The name that the server's certificate must be for: the Host without its port, else the
+    /// address.
+    pub(crate) fn tls_name(&self) -> &str {
+        crate::vhost::host_without_port(self.host.as_deref().unwrap_or(&self.address))
+    }
+
     /// Reuses one connection to the endpoint.
     pub fn pipeline(mut self, on: bool) -> Self {
         self.pipeline = on;
@@ -168,6 +221,9 @@ struct Endpoint {
     vhost: VhostId,
     address: String,
     port: u16,
+    /// A connection that forgave something is none for who forgives nothing, nor is one that checked
+    /// another name or offered other application protocols.
+    tls: Option<(TlsAllow, String, Option<String>)>,
 }
 
 struct Pipeline {
@@ -385,7 +441,6 @@ pub(crate) fn connected(svc: &mut Service, users: &mut Users, id: WsiId) {
     if conn.phase != Phase::Connecting || conn.has(flag::CLOSING) {
         return;
     }
-    conn.phase = Phase::Open;
     let again = conn.has(flag::ANNOUNCED);
     conn.set(flag::WRITABLE | flag::ANNOUNCED);
     let first = svc
@@ -395,6 +450,12 @@ pub(crate) fn connected(svc: &mut Service, users: &mut Users, id: WsiId) {
         .and_then(|v| v.bindings.first().copied());
     if let Some(first) = first {
         let _ = dispatch::vhost_callback(svc, users, first, VhostReason::WsiCreate(id));
+    }
+    if handshake::begin(svc, users, id) {
+        return;
+    }
+    if let Some(conn) = svc.conn_mut(id) {
+        conn.phase = Phase::Open;
     }
     dispatch::start(svc, users, id);
     // what came with, or before, the connect
@@ -425,6 +486,7 @@ pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
     let Some(conn) = svc.slots.get_mut(id) else { return };
     conn.out.clear(&mut svc.pool);
     conn.stash = None;
+    conn.tls = None;
     conn.flags &= flag::ANNOUNCED | flag::QUEUED_READ | flag::QUEUED_WRITE | flag::TOUCHED | flag::KICKED;
     conn.phase = Phase::Connecting;
     conn.client =
@@ -437,7 +499,12 @@ pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
 /// Joins the requests to this endpoint. `true` when another connection carries them.
 fn waits_for_carrier(svc: &mut Service, id: WsiId, info: &ConnectInfo) -> bool {
     let Some(vhost) = svc.conn(id).map(|c| c.vhost) else { return false };
-    let endpoint = Rc::new(Endpoint { vhost, address: info.address.clone(), port: info.port });
+    let endpoint = Rc::new(Endpoint {
+        vhost,
+        address: info.address.clone(),
+        port: info.port,
+        tls: info.tls.map(|allow| (allow, info.tls_name().to_owned(), info.alpn.clone())),
+    });
     let Some(pipeline) = svc.pipelines.by_endpoint.get_mut(&endpoint) else {
         svc.pipelines.members.insert(id, Rc::clone(&endpoint));
         svc.pipelines.by_endpoint.insert(endpoint, Pipeline { carrier: id, idle: false, queue: VecDeque::new() });
@@ -499,12 +566,14 @@ fn move_socket(svc: &mut Service, from: WsiId, to: WsiId) {
     let Some(old) = svc.slots.get_mut(from) else { return };
     let Some(mut io) = old.io.take() else { return };
     let (out, stash, flags) = (std::mem::take(&mut old.out), old.stash.take(), old.flags & MOVED);
+    let tls = old.tls.take();
     old.clear(MOVED);
     let registered = io.reregister(&mut svc.net, to.token());
     let Some(new) = svc.slots.get_mut(to) else { return io.close(&mut svc.net) };
     new.io = Some(io);
     new.out = out;
     new.stash = stash;
+    new.tls = tls;
     new.set(flags | flag::REUSED);
     if !new.out.is_empty() && !new.has(flag::TOUCHED) {
         new.set(flag::TOUCHED);

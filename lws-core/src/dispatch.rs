@@ -5,10 +5,11 @@
 
 use crate::conn::{Conn, Phase, flag};
 use crate::protocol::{NO_SESSION, Users};
-use crate::role::{Flow, Head, RoleRx, RoleTx, RxBuf};
+use crate::role::{Flow, Halves, Head, RoleRx, RoleTx, RxBuf};
 use crate::service::{Deferred, Service};
 use crate::{
-    BindingId, Close, ConnectInfo, Fields, Pending, Reason, TxCx, VhostId, VhostReason, Write, WriteError, WsiId,
+    BindingId, Close, ConnectInfo, Fields, NonSsl, Pending, Reason, TxCx, VhostId, VhostReason, Write, WriteError,
+    WsiId,
 };
 use std::any::Any;
 use std::rc::Rc;
@@ -83,7 +84,12 @@ pub(crate) fn run(
 
 /// The role begins.
 pub(crate) fn start(svc: &mut Service, users: &mut Users, id: WsiId) {
+    if let Some(conn) = svc.conn_mut(id) {
+        conn.set(flag::STARTED);
+    }
     run(svc, users, id, |rx, cx| rx.connected(cx));
+    // asked for before it could be met
+    svc.queue_write(id);
 }
 
 /// Runs the receive half over received bytes until it takes no more. How many it left, which the
@@ -105,6 +111,19 @@ pub(crate) fn run_rx(svc: &mut Service, users: &mut Users, id: WsiId, data: &mut
         Some(conn) if conn.phase != Phase::Connecting => buf.len(),
         _ => 0,
     }
+}
+
+/// What [`Cx::select_vhost`] did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VhostChoice {
+    /// The connection is where it was.
+    Stayed,
+    /// It belongs to another vhost now.
+    Moved,
+    /// The request must not be served (RFC 9110 section 7.4): the other vhost asks clients for
+    /// certificates, or this one does, and TLS was set up for this one; or the connection is plain
+    /// text on a TLS port, and the other vhost wants none of that.
+    Misdirected,
 }
 
 /// What a receive half gets: the service and the users.
@@ -210,14 +229,30 @@ impl Cx<'_> {
         self.conn().map(|c| c.vhost)
     }
 
-    /// Moves the connection to the vhost named `host` among those that share its listen socket:
-    /// exact match, without case; the first of them when none has that name. Its session ends with
-    /// `drop` when it moves. Whether it moved.
-    pub fn select_vhost(&mut self, host: &str, drop: Reason<'_>) -> bool {
-        let Some(now) = self.vhost() else { return false };
-        let Some(chosen) = crate::vhost::choose_by_host(&self.svc.vhosts, now, host) else { return false };
-        if chosen == now {
-            return false;
+    /// Moves the connection to the vhost that `host` names among those that share its listen socket:
+    /// exactly, else by wildcard, without case. When none has that name it is the first of them;
+    /// under TLS, where the client has named one already, it stays. Its session ends with `drop`
+    /// when it moves.
+    pub fn select_vhost(&mut self, host: &str, drop: Reason<'_>) -> VhostChoice {
+        let Some(now) = self.vhost() else { return VhostChoice::Stayed };
+        let by_host = crate::vhost::named_by_host(&self.svc.vhosts, now, host);
+        let chosen = match by_host {
+            None if self.is_tls() => return VhostChoice::Stayed,
+            None => crate::vhost::first_sharing(&self.svc.vhosts, now),
+            chosen => chosen,
+        };
+        let Some(chosen) = chosen.filter(|&chosen| chosen != now) else { return VhostChoice::Stayed };
+        // who was let in as a client of one vhost isn't thereby one of the other
+        let asks = |vhost: VhostId| {
+            let tls = self.svc.vhosts.get(vhost.0 as usize).and_then(|v| v.tls.as_ref());
+            tls.is_some_and(|tls| tls.asks_for_certificates())
+        };
+        if self.is_tls() && (asks(now) || asks(chosen)) {
+            return VhostChoice::Misdirected;
+        }
+        let takes_plain = |vhost: &crate::vhost::VhostInfo| matches!(vhost.non_ssl, NonSsl::Serve | NonSsl::Redirect);
+        if self.plain_on_tls_port().is_some() && !self.svc.vhosts.get(chosen.0 as usize).is_some_and(takes_plain) {
+            return VhostChoice::Misdirected;
         }
         self.unbind(drop);
         let first = self.svc.vhosts.get(chosen.0 as usize).and_then(|v| v.bindings.first().copied());
@@ -227,7 +262,28 @@ impl Cx<'_> {
         if let Some(first) = first {
             self.svc.rebind(self.id, first);
         }
-        true
+        VhostChoice::Moved
+    }
+
+    // --- TLS -------------------------------------------------------------------------------------
+
+    /// Whether the connection is under TLS.
+    pub fn is_tls(&self) -> bool {
+        self.conn().is_some_and(|c| c.tls.is_some())
+    }
+
+    /// What the vhost wants of a client that speaks plain text on its TLS port, when this one does.
+    pub fn plain_on_tls_port(&self) -> Option<NonSsl> {
+        let conn = self.conn().filter(|c| c.has(flag::PLAIN_ON_TLS))?;
+        Some(self.svc.vhosts.get(conn.vhost.0 as usize)?.non_ssl)
+    }
+
+    /// The role that the vhost has for connections that don't speak this one, bound to the protocol
+    /// it has for them, to be [become](Flow::Become); `None` when it has none. For the very first
+    /// bytes of a connection; a session that there is already ends without a callback.
+    pub fn fall_back(&mut self) -> Option<Halves> {
+        drop_session(self.svc, self.users, self.id);
+        crate::tls::handshake::fallback(self.svc, self.id)
     }
 
     /// The vhost's name.
@@ -311,7 +367,7 @@ impl Cx<'_> {
 
     /// Bytes of output that wait for the end of the turn or for the kernel.
     pub fn buffered(&self) -> usize {
-        self.conn().map_or(0, |c| c.out.pending().len())
+        self.conn().map_or(0, |c| c.out.waiting())
     }
 
     /// Asks for [`RoleRx::writeable`].

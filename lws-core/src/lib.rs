@@ -7,20 +7,22 @@
 //!             user protocol callbacks            Reason, session, per-vhost data
 //!                      ^   |
 //!   rx bytes           |   v  write / callback_on_writable / close / connect / timers
-//!  socket -> Io -> RoleRx (parser)            RoleTx (framer) -> cork -> Io -> socket
+//!  socket -> Io -> [TLS] -> RoleRx (parser)   RoleTx (framer) -> cork -> [TLS] -> Io -> socket
 //!                      \__________ Service: slots, timers, readiness, queues ________/
 //! ```
 //!
-//! Ground floor first: `sys`, `time`, `net`, `handle`, `write`, `fields`, `reason`, `tx`, `slots`,
-//! `conn`, `role`, `service`, `wsi`/`vh`, `protocol`, `vhost`, `dispatch`, `turn`, `listen`, `connect`,
-//! `adopt`, `close`, `timeout`, `validity`, `context`; `util` stands beside. A module calls only those
-//! before it; views and traits name types of later ones.
+//! Ground floor first: `sys`, `time`, `net`, `handle`, `write`, `fields`, `reason`, `tls` and its
+//! `layer`, `tx`, `slots`, `conn`, `role`, `service`, `wsi`/`vh`, `protocol`, `vhost`, `dispatch`, `turn`,
+//! the TLS `handshake`, `listen`, `connect`, `adopt`, `close`, `timeout`, `validity`, `certificates`,
+//! `context`; `util` stands beside. A module calls only those before it; views and traits name types of
+//! later ones.
 #![deny(unsafe_code)]
 
 #[macro_use]
 pub mod system;
 mod adopt;
 mod cancel;
+mod certificates;
 mod close;
 mod conn;
 mod connect;
@@ -40,6 +42,7 @@ mod slots;
 mod sys;
 mod time;
 mod timeout;
+mod tls;
 mod turn;
 mod tx;
 mod util;
@@ -52,7 +55,7 @@ mod wsi;
 pub use cancel::CancelService;
 pub use connect::{BlockingResolver, ConnectInfo, Resolve};
 pub use context::{Context, ContextBuilder, CreateError};
-pub use dispatch::Cx;
+pub use dispatch::{Cx, VhostChoice};
 pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};
 pub use handle::{BindingId, VhostId, WsiId};
 pub use net::address::{AddressError, AddressProblem, Families, SockAddr46};
@@ -63,10 +66,14 @@ pub use role::{Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, Rol
 pub use service::TxCx;
 pub use system::retry::RetryPolicy;
 pub use time::timers::TimerId;
+pub use tls::{
+    TlsAccept, TlsAllow, TlsClient, TlsClientConfig, TlsConnect, TlsError, TlsFacts, TlsHello, TlsReceived, TlsServer,
+    TlsServerConfig, TlsSession, TlsState,
+};
 pub use util::buflist::{Buflist, BuflistError};
 pub use util::cmdline::{Cmdline, CmdlineError};
 pub use util::ring::{Ring, Tail};
 pub use vh::{AdoptError, Vh};
-pub use vhost::{DEFAULT_BACKLOG, Listen, Settings, TcpKeepalive, Vhost};
+pub use vhost::{DEFAULT_BACKLOG, Listen, NonSsl, Settings, TcpKeepalive, Vhost};
 pub use write::{Close, Pending, Write, WriteError};
 pub use wsi::Wsi;

@@ -11,7 +11,8 @@ use crate::net::address::{Families, listen_addresses};
 use crate::net::io::{Accepted, Io};
 use crate::role::{Flow, Halves, RoleRx, RoleTx, RxBuf};
 use crate::service::{Deferred, Due, Service};
-use crate::vhost::{Listen, Listener, Vhost};
+use crate::tls::layer::{Stage, TlsLayer};
+use crate::vhost::{Listen, Listener, Vhost, first_sharing};
 use crate::{Close, TxCx, VhostId, VhostReason, Write, WriteError, WsiId};
 use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 use std::io;
@@ -98,11 +99,11 @@ fn accept_some(cx: &mut Cx<'_>) {
 
 /// Asks the vhost whether the peer may come in, and makes its connection.
 fn admit(cx: &mut Cx<'_>, accepted: Accepted) {
-    let Some(vhost) = cx.vhost().and_then(|v| first_alive_sharing(cx.svc, v)) else {
+    let Some(vhost) = cx.vhost().and_then(|v| first_sharing(&cx.svc.vhosts, v)) else {
         return accepted.io.close(&mut cx.svc.net);
     };
     let Some(info) = cx.svc.vhosts.get(vhost.0 as usize) else { return };
-    let (role, keepalive) = (info.accept_role, info.tcp_keepalive);
+    let (role, keepalive, tls) = (info.accept_role, info.tcp_keepalive, info.tls.clone());
     let Some(binding) = info.bindings.first().copied() else { return };
     let filter = VhostReason::FilterNetworkConnection(accepted.peer);
     if dispatch::vhost_callback(cx.svc, cx.users, binding, filter).is_err() {
@@ -118,6 +119,7 @@ fn admit(cx: &mut Cx<'_>, accepted: Accepted) {
     };
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
     conn.io = Some(accepted.io);
+    conn.tls = tls.map(|tls| TlsLayer::new(Stage::Hello(tls.accept())));
     let Some(id) = cx.svc.insert(conn, Some(halves)) else { return };
     match cx.svc.register(id) {
         Ok(()) => cx.svc.deferred.push_back(Deferred::Connected(id)),
@@ -126,13 +128,6 @@ fn admit(cx: &mut Cx<'_>, accepted: Accepted) {
             cx.svc.remove(id);
         }
     }
-}
-
-/// The first vhost on this vhost's listen socket that hasn't been destroyed.
-fn first_alive_sharing(svc: &Service, vhost: VhostId) -> Option<VhostId> {
-    let listener = svc.vhosts.get(vhost.0 as usize)?.listener?;
-    let first = svc.vhosts.iter().position(|v| v.listener == Some(listener) && !v.destroyed)?;
-    Some(VhostId(first as u32))
 }
 
 fn tune(stream: &mio::net::TcpStream, keepalive: Option<crate::vhost::TcpKeepalive>) -> io::Result<()> {

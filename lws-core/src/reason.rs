@@ -5,7 +5,7 @@
 //! [`Reason`] comes with a connection and its session; [`VhostReason`] with neither (C calls those
 //! with a fake wsi and a NULL `user`).
 
-use crate::{Fields, WsiId};
+use crate::{Fields, VhostId, WsiId};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -278,6 +278,22 @@ pub enum VhostReason {
     WsiCreate(WsiId),
     /// To the vhost's first protocol: a connection is about to be freed; the very last word on it.
     WsiDestroy(WsiId),
+    /// To the vhost's first protocol: a client has shown its certificate and TLS is up. The vhost's
+    /// policy has taken it already; [`Wsi::tls_peer_complaint`](crate::Wsi::tls_peer_complaint) says
+    /// what it forgave. `Err` refuses the client (`LWS_CALLBACK_OPENSSL_PERFORM_CLIENT_CERT_VERIFICATION`).
+    PerformClientCertVerification(WsiId),
+    /// To the vhost's first protocol, for a client connection: the server's certificate was taken
+    /// and TLS is up. `Err` fails the connection: the place to pin keys
+    /// (`LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION`).
+    PerformServerCertVerification(WsiId),
+    /// To every protocol of every vhost, soon after a vhost with a certificate was created and
+    /// daily from then on (see [`ContextBuilder::certificate_check`](crate::ContextBuilder::certificate_check)).
+    VhostCertAging {
+        /// Whose certificate it is.
+        vhost: VhostId,
+        /// Whole days until it expires; negative when it has.
+        days_left: i64,
+    },
     /// Another thread used [`CancelService`](crate::CancelService). To every protocol of every vhost.
     EventWaitCancelled,
     /// A timer of this protocol, scheduled with this key, is due
@@ -294,6 +310,9 @@ impl VhostReason {
             Self::FilterNetworkConnection(_) => 17,
             Self::WsiCreate(_) => 29,
             Self::WsiDestroy(_) => 30,
+            Self::PerformClientCertVerification(_) => 23,
+            Self::PerformServerCertVerification(_) => 58,
+            Self::VhostCertAging { .. } => 72,
             Self::EventWaitCancelled => 71,
             Self::User(key) => USER + key,
         }

@@ -168,7 +168,8 @@ pub trait RoleRx {
         Farewell::Flush
     }
 
-    /// The connection has gone: deliver the role's CLOSED reason. Called exactly once, last.
+    /// The connection has gone: deliver the role's CLOSED reason. Called exactly once, last, if
+    /// [`connected`](Self::connected) was.
     fn closed(&mut self, cx: &mut Cx<'_>);
 }
 
@@ -253,6 +254,18 @@ pub trait RoleFactory {
     /// says why it can't be.
     fn check(&self, _settings: &crate::Settings, _rx_buffer: usize) -> Result<(), String> {
         Ok(())
+    }
+
+    /// The role's names in TLS's application protocol negotiation (RFC 7301), best first; none for
+    /// roles that aren't negotiated.
+    fn alpn(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What a client gets that speaks this role without TLS where TLS is required, before it is hung
+    /// up on. Default: nothing.
+    fn plain_refusal(&self) -> &'static [u8] {
+        &[]
     }
 
     /// Whether the role reads its descriptor itself and only wants to hear that it is readable.

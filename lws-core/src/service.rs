@@ -4,16 +4,19 @@
 //! Everything here only *notes* what is wanted; `turn` carries it out. That is what keeps
 //! callbacks from nesting. Never calls user code, nor a receive half.
 
-use crate::conn::{Conn, Phase, flag};
+use crate::conn::{Conn, Phase, Stash, flag};
 use crate::connect::{Pipelines, Resolve};
 use crate::context::Context;
 use crate::entropy::Entropy;
+use crate::net::io::Got;
 use crate::net::{Net, Ready};
 use crate::role::{Halves, RoleFactory};
 use crate::slots::Slots;
 use crate::system::retry::RetryPolicy;
 use crate::time::clock::Clock;
 use crate::time::timers::{TimerId, Timers};
+use crate::tls::TlsClient;
+use crate::tls::layer::{TlsBuffers, TlsLayer};
 use crate::tx::{CORK_LIMIT, DIRECT_MIN, Pool};
 use crate::vhost::{Listener, VhostInfo};
 use crate::{BindingId, CancelService, Close, Fields, Pending, VhostId, VhostReason, Write, WriteError, WsiId};
@@ -32,6 +35,9 @@ const MAX_TOUCHED: usize = 32;
 /// Most bytes of a file that one call hands to the kernel, so that others have their turn.
 const SENDFILE_MAX: usize = 512 * 1024;
 
+/// The most that a TLS record carries (RFC 8446 section 5.1).
+const RECORD: usize = 16 * 1024;
+
 /// What a timer does when it is due.
 pub(crate) enum Due {
     /// A connection's timeout.
@@ -42,6 +48,8 @@ pub(crate) enum Due {
     Validity(WsiId),
     /// A protocol's timer with the user's key.
     Binding(BindingId, u32),
+    /// Certificates are to be looked at.
+    Certificates,
     /// Listeners that were paused for want of descriptors.
     ResumeAccept,
     /// The user's closure.
@@ -75,6 +83,9 @@ pub(crate) struct BindingInfo {
 pub(crate) struct Limits {
     pub(crate) max_connections: usize,
     pub(crate) connect_timeout_us: u64,
+    pub(crate) handshake_timeout_us: u64,
+    pub(crate) handshakes_per_turn: usize,
+    pub(crate) certificate_check_us: u64,
 }
 
 /// See the module's head.
@@ -97,17 +108,23 @@ pub(crate) struct Service {
     pub(crate) policy: RetryPolicy,
     pub(crate) resolver: Box<dyn Resolve>,
     pub(crate) pipelines: Pipelines,
+    /// Of vhosts that have none of their own.
+    pub(crate) client_tls: Option<Rc<dyn TlsClient>>,
 
     pub(crate) writeable: VecDeque<WsiId>,
     pub(crate) readable: VecDeque<WsiId>,
+    /// As `readable`, of connections in their TLS handshake: it costs so much that a turn takes few.
+    pub(crate) handshakes: VecDeque<WsiId>,
     pub(crate) deferred: VecDeque<Deferred>,
     pub(crate) touched: Vec<WsiId>,
     pub(crate) closing: VecDeque<WsiId>,
     pub(crate) paused_listeners: Vec<WsiId>,
     pub(crate) accept_resumes: Option<TimerId>,
+    pub(crate) certificate_check: Option<TimerId>,
 
     pub(crate) ready: Vec<Ready>,
     pub(crate) rx_buf: Vec<u8>,
+    pub(crate) tls: TlsBuffers,
     pub(crate) pool: Pool,
     pub(crate) fields: Fields,
     pub(crate) entropy: Entropy,
@@ -231,7 +248,8 @@ impl Service {
             && !conn.has(flag::QUEUED_READ)
         {
             conn.set(flag::QUEUED_READ);
-            self.readable.push_back(id);
+            let queue = if conn.phase == Phase::Handshaking { &mut self.handshakes } else { &mut self.readable };
+            queue.push_back(id);
         }
     }
 
@@ -366,7 +384,7 @@ impl Service {
     }
 
     /// Notes that a connection has output to be flushed at the end of the turn.
-    fn touch(&mut self, id: WsiId) {
+    pub(crate) fn touch(&mut self, id: WsiId) {
         let Some(conn) = self.slots.get_mut(id) else { return };
         if !conn.has(flag::TOUCHED) {
             conn.set(flag::TOUCHED);
@@ -398,6 +416,9 @@ impl Service {
             conn.out.refused();
             return;
         }
+        if let Err(e) = conn.seal(&mut self.pool) {
+            return self.broken(id, &io::Error::other(e));
+        }
         let Some(io) = conn.io.as_mut() else { return };
         match io.write(&mut self.net, conn.out.pending()) {
             Ok(n) => {
@@ -420,7 +441,7 @@ impl Service {
         crate::lwsl_info!("{id}: write failed: {error}");
         let Some(conn) = self.slots.get_mut(id) else { return };
         conn.out.clear(&mut self.pool);
-        if conn.phase == Phase::Open && conn.takes_rx() {
+        if matches!(conn.phase, Phase::Open | Phase::Handshaking) && conn.takes_rx() {
             conn.clear(flag::WRITABLE);
             conn.set(flag::READABLE | flag::READ_CLOSED | flag::TX_BROKEN);
             self.queue_read(id);
@@ -429,10 +450,113 @@ impl Service {
         }
     }
 
+    // --- input -----------------------------------------------------------------------------------
+
+    /// One receive call into `room`.
+    pub(crate) fn receive(&mut self, id: WsiId, room: &mut [u8]) -> Got {
+        let Some(conn) = self.slots.get_mut(id) else { return Got::Nothing };
+        let Some(io) = conn.io.as_mut() else { return Got::Nothing };
+        match io.read(&mut self.net, room) {
+            Ok(0) => Got::End,
+            Ok(n) => {
+                // a short read has drained the socket, unless the end comes right behind
+                if n < room.len() && !conn.has(flag::READ_CLOSED) {
+                    conn.clear(flag::READABLE);
+                }
+                Got::Bytes(n)
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                conn.clear(flag::READABLE | flag::READ_CLOSED);
+                Got::Nothing
+            }
+            Err(e) => {
+                conn.clear(flag::READABLE);
+                crate::lwsl_info!("{id}: read failed: {e}");
+                Got::Failed(e)
+            }
+        }
+    }
+
+    /// As [`receive`](Self::receive), into the shared wire buffer behind what the connection kept.
+    /// Gives how much is in it.
+    pub(crate) fn receive_wire(&mut self, id: WsiId) -> Got {
+        let mut wire = std::mem::take(&mut self.tls.wire);
+        let kept = self.conn(id).and_then(|c| c.tls.as_deref()).map_or(&[][..], |layer| layer.rest());
+        let all = kept.len() + self.rx_buf.len();
+        if wire.len() < all {
+            wire.resize(all, 0);
+        }
+        let (front, room) = wire.split_at_mut(kept.len());
+        front.copy_from_slice(kept);
+        let start = front.len();
+        let room = room.get_mut(..self.rx_buf.len()).unwrap_or_default();
+        let got = self.receive(id, room);
+        self.tls.wire = wire;
+        match got {
+            Got::Bytes(n) => Got::Bytes(start + n),
+            other => other,
+        }
+    }
+
+    /// One receive call under TLS, its plaintext appended to `plain`: how much. An end that came
+    /// behind bytes is given by the next call.
+    pub(crate) fn receive_plain(&mut self, id: WsiId, plain: &mut Vec<u8>) -> Got {
+        let ended = |svc: &Self| svc.conn(id).and_then(|c| c.tls.as_deref()).and_then(TlsLayer::ended);
+        let last = match ended(self) {
+            Some(end) => Some(end),
+            None => match self.receive_wire(id) {
+                Got::Bytes(filled) => return self.open_records(id, filled, plain),
+                Got::End => {
+                    if let Some(layer) = self.conn_mut(id).and_then(|c| c.tls.as_deref_mut()) {
+                        layer.cut();
+                    }
+                    ended(self)
+                }
+                other => return other,
+            },
+        };
+        match last {
+            Some(Err(e)) => {
+                crate::lwsl_info!("{id}: {e}");
+                Got::Failed(e)
+            }
+            _ => Got::End,
+        }
+    }
+
+    fn open_records(&mut self, id: WsiId, filled: usize, plain: &mut Vec<u8>) -> Got {
+        let before = plain.len();
+        let Self { slots, tls, pool, .. } = self;
+        let Some(conn) = slots.get_mut(id) else { return Got::Nothing };
+        let Some(layer) = conn.tls.as_deref_mut() else { return Got::Nothing };
+        if let Err(e) = layer.received(tls.wire.get_mut(..filled).unwrap_or_default(), plain, &mut tls.out) {
+            layer.broken(e);
+        }
+        if layer.has_ended() {
+            conn.set(flag::READABLE);
+        }
+        if !tls.out.is_empty() {
+            conn.out.put_sealed(pool, &tls.out);
+            tls.out.clear();
+            self.touch(id);
+        }
+        Got::Bytes(plain.len() - before)
+    }
+
+    /// Keeps bytes that the receive half didn't take, before those that come later.
+    pub(crate) fn keep_rest(&mut self, id: WsiId, rest: &[u8]) {
+        if !rest.is_empty()
+            && let Some(conn) = self.conn_mut(id)
+        {
+            conn.stash = Some(Box::new(Stash { buf: rest.to_vec(), at: 0 }));
+        }
+    }
+
     /// Whether anything is to be done without waiting.
     pub(crate) fn has_work(&self) -> bool {
         let idle = self.writeable.is_empty()
             && self.readable.is_empty()
+            && self.handshakes.is_empty()
             && self.deferred.is_empty()
             && self.touched.is_empty()
             && self.closing.is_empty();
@@ -460,7 +584,7 @@ impl TxCx<'_> {
         let svc = &mut *self.svc;
         let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
         if payload.len() >= DIRECT_MIN && conn.has(flag::WRITABLE) && !conn.out.is_backlog() {
-            return self.send_direct(head, payload);
+            return if conn.tls.is_some() { self.send_sealed(head, payload) } else { self.send_direct(head, payload) };
         }
         let buf = conn.out.buf(&mut svc.pool);
         buf.extend_from_slice(head);
@@ -481,16 +605,43 @@ impl TxCx<'_> {
 
     fn wrote(&mut self) {
         self.svc.touch(self.id);
-        let waiting = self.svc.slots.get(self.id).map_or(0, |c| c.out.pending().len());
+        let waiting = self.svc.slots.get(self.id).map_or(0, |c| c.out.waiting());
         if waiting > CORK_LIMIT {
             self.svc.flush(self.id);
         }
+    }
+
+    /// Seals a large payload from its own slice. What is corked before it, and as much of it as
+    /// fills their last record, goes first.
+    fn send_sealed(&mut self, head: &[u8], payload: &[u8]) -> Result<(), WriteError> {
+        let id = self.id;
+        let svc = &mut *self.svc;
+        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
+        let corked = conn.out.unsealed() + head.len();
+        let room = (RECORD - corked % RECORD) % RECORD;
+        let (first, rest) = payload.split_at_checked(room).unwrap_or((payload, &[]));
+        let buf = conn.out.buf(&mut svc.pool);
+        buf.extend_from_slice(head);
+        buf.extend_from_slice(first);
+        let mut wire = svc.pool.take();
+        let sealed = conn.seal(&mut svc.pool).and_then(|()| match conn.tls.as_deref_mut() {
+            Some(layer) if !rest.is_empty() => layer.seal(rest, &mut wire),
+            _ => Ok(()),
+        });
+        conn.out.put_sealed(&mut svc.pool, &wire);
+        svc.pool.give(wire);
+        match sealed {
+            Ok(()) => svc.flush(id),
+            Err(e) => svc.broken(id, &io::Error::other(e)),
+        }
+        Ok(())
     }
 
     fn send_direct(&mut self, head: &[u8], payload: &[u8]) -> Result<(), WriteError> {
         let id = self.id;
         let svc = &mut *self.svc;
         let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
+        conn.out.seal_as_is();
         let io = conn.io.as_mut().ok_or(WriteError::Gone)?;
         let waiting = conn.out.pending().len();
         let parts = [IoSlice::new(conn.out.pending()), IoSlice::new(head), IoSlice::new(payload)];
@@ -509,6 +660,7 @@ impl TxCx<'_> {
             let payload_left = payload.get(n.saturating_sub(waiting + head.len())..).unwrap_or_default();
             buf.extend_from_slice(head_left);
             buf.extend_from_slice(payload_left);
+            conn.out.seal_as_is();
             conn.clear(flag::WRITABLE);
             conn.out.taken(n.min(waiting), &mut svc.pool);
         } else {
@@ -553,6 +705,9 @@ impl Service {
         offset: u64,
         len: u64,
     ) -> io::Result<Option<u64>> {
+        if self.conn(id).is_some_and(|c| c.tls.is_some()) {
+            return Ok(None);
+        }
         // what is corked goes first
         self.flush(id);
         let Some(conn) = self.slots.get_mut(id) else { return Ok(Some(0)) };

@@ -1,7 +1,7 @@
 //! The order of one turn of the loop, and nothing else.
 //!
 //! ```text
-//!   poll(until the next timer) -> note readiness -> timers due -> read -> settle
+//!   poll(until the next timer) -> note readiness -> timers due -> read -> some TLS handshakes -> settle
 //!   settle: deferred callbacks -> one WRITEABLE each -> deferred -> one write each -> reap
 //! ```
 //!
@@ -10,14 +10,15 @@
 //! works then, so it never sleeps on what it has just done: whoever waits for a callback in a loop
 //! of turns sees it at the end of its turn.
 
-use crate::conn::{Conn, Phase, Stash, flag};
+use crate::conn::{Conn, Phase, flag};
 use crate::context::Context;
 use crate::dispatch::{self, callback, run};
-use crate::net::io::Io;
+use crate::net::io::{Got, Io};
 use crate::net::os::SIGNAL;
 use crate::protocol::NO_SESSION;
 use crate::role::Farewell;
-use crate::service::{Deferred, Due, Service};
+use crate::service::{Deferred, Due};
+use crate::tls::layer::TlsLayer;
 use crate::{Close, Pending, Reason, VhostReason, WsiId};
 use std::io;
 use std::os::fd::AsFd;
@@ -34,6 +35,12 @@ impl Context {
         self.cancelled();
         for _ in 0..self.svc.readable.len() {
             if let Some(id) = self.svc.readable.pop_front() {
+                self.read(id);
+            }
+        }
+        // a storm of new connections mustn't starve those that are up
+        for _ in 0..self.svc.handshakes.len().min(self.svc.limits.handshakes_per_turn) {
+            if let Some(id) = self.svc.handshakes.pop_front() {
                 self.read(id);
             }
         }
@@ -73,6 +80,7 @@ impl Context {
                     // nothing to close: a vhost's callback has no connection
                     let _ = dispatch::vhost_callback(svc, users, binding, VhostReason::User(key));
                 }
+                Due::Certificates => crate::certificates::check(svc, users),
                 Due::ResumeAccept => crate::listen::resume(svc),
                 Due::Closure(f) => f(self),
             }
@@ -132,11 +140,11 @@ impl Context {
     fn became_writable(&mut self, id: WsiId) {
         let Some(conn) = self.svc.conn_mut(id) else { return };
         conn.set(flag::WRITABLE);
-        let waiting = conn.out.pending().len();
+        let waiting = conn.out.waiting();
         if conn.out.is_backlog() {
             self.svc.flush(id);
         }
-        if self.svc.conn(id).is_some_and(|c| c.out.pending().len() < waiting) {
+        if self.svc.conn(id).is_some_and(|c| c.out.waiting() < waiting) {
             // a peer that takes what had to wait is there: it needn't say anything
             crate::validity::confirmed(&mut self.svc, id);
         }
@@ -146,7 +154,7 @@ impl Context {
         let flushing = matches!(conn.phase, Phase::Farewell(_)) && conn.why == Pending::FlushStoredSendBeforeClose;
         if flushing && conn.out.is_empty() {
             crate::close::continue_farewell(&mut self.svc, id);
-        } else if flushing && conn.out.pending().len() < waiting {
+        } else if flushing && conn.out.waiting() < waiting {
             crate::close::await_flush(&mut self.svc, id);
         } else {
             self.svc.queue_write(id);
@@ -233,6 +241,9 @@ impl Context {
     fn read(&mut self, id: WsiId) {
         if let Some(conn) = self.svc.conn_mut(id) {
             conn.clear(flag::QUEUED_READ);
+            if conn.phase == Phase::Handshaking {
+                return self.shake_hands(id);
+            }
         }
         for _ in 0..READ_BUDGET {
             let Some(conn) = self.svc.conn(id) else { return };
@@ -264,6 +275,14 @@ impl Context {
         self.svc.queue_read(id);
     }
 
+    fn shake_hands(&mut self, id: WsiId) {
+        let Self { svc, users, .. } = self;
+        let ready = svc.conn(id).is_some_and(|c| c.takes_rx() && c.has(flag::READABLE));
+        if ready && crate::tls::handshake::readable(svc, users, id) {
+            svc.queue_read(id);
+        }
+    }
+
     /// Runs the receive half over the stash alone. Whether it took or changed anything.
     fn run_stash(&mut self, id: WsiId) -> bool {
         let Some(mut stash) = self.svc.conn_mut(id).and_then(|c| c.stash.take()) else { return false };
@@ -282,6 +301,14 @@ impl Context {
 
     /// One receive call and what comes of it. `false` when there is nothing more to read now.
     fn read_once(&mut self, id: WsiId) -> bool {
+        // a lingering close drops what comes, sealed or not
+        let lingers = |c: &Conn| c.phase == Phase::Farewell(Farewell::Linger);
+        if self.svc.conn(id).is_some_and(|c| c.tls.is_some() && !lingers(c)) {
+            let mut plain = std::mem::take(&mut self.svc.tls.plain);
+            let more = self.read_sealed(id, &mut plain);
+            self.svc.tls.plain = plain;
+            return more;
+        }
         let mut buf = std::mem::take(&mut self.svc.rx_buf);
         let more = self.read_into(id, &mut buf);
         self.svc.rx_buf = buf;
@@ -289,8 +316,7 @@ impl Context {
     }
 
     fn read_into(&mut self, id: WsiId, buf: &mut [u8]) -> bool {
-        let svc = &mut self.svc;
-        let Some(conn) = svc.slots.get_mut(id) else { return false };
+        let Some(conn) = self.svc.conn(id) else { return false };
         let mut start = 0;
         if let Some(stash) = &conn.stash
             && let Some(front) = buf.get_mut(..stash.bytes().len())
@@ -298,54 +324,58 @@ impl Context {
             front.copy_from_slice(stash.bytes());
             start = front.len();
         }
-        let Some(io) = conn.io.as_mut() else { return false };
-        let room = buf.get_mut(start..).unwrap_or_default();
-        let space = room.len();
-        match io.read(&mut svc.net, room) {
-            Ok(0) => {
-                if start > 0 {
-                    // bytes that were left while rx was held come before the end
-                    self.run_stash(id);
-                }
-                // held again: READABLE stays, and the end is read again once rx is let go
-                if self.svc.conn(id).is_some_and(Conn::takes_rx) {
-                    self.end_of_input(id);
-                }
-                false
-            }
-            Ok(n) => {
-                // a short read has drained the socket, unless the end comes right behind
-                if n < space && !conn.has(flag::READ_CLOSED) {
-                    conn.clear(flag::READABLE);
-                }
-                conn.stash = None;
-                if conn.phase == Phase::Farewell(Farewell::Linger) {
-                    return true;
-                }
-                crate::validity::confirmed(svc, id);
-                let end = start + n;
-                let left = dispatch::run_rx(svc, &mut self.users, id, buf.get_mut(..end).unwrap_or_default());
-                keep_rest(svc, id, buf.get(end - left..end).unwrap_or_default());
-                true
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                conn.clear(flag::READABLE | flag::READ_CLOSED);
-                let broken = conn.has(flag::TX_BROKEN);
-                if start > 0 {
-                    self.run_stash(id);
-                }
-                if broken {
-                    self.io_failed(id, &io::ErrorKind::BrokenPipe.into());
-                }
-                false
-            }
-            Err(e) => {
-                conn.clear(flag::READABLE);
-                crate::lwsl_info!("{id}: read failed: {e}");
-                self.io_failed(id, &e);
-                false
-            }
+        match self.svc.receive(id, buf.get_mut(start..).unwrap_or_default()) {
+            Got::Bytes(n) => self.deliver(id, buf.get_mut(..start + n).unwrap_or_default()),
+            other => self.nothing_came(id, other),
         }
+    }
+
+    fn read_sealed(&mut self, id: WsiId, plain: &mut Vec<u8>) -> bool {
+        let Some(conn) = self.svc.conn(id) else { return false };
+        plain.clear();
+        plain.extend_from_slice(conn.stash.as_ref().map_or(&[][..], |stash| stash.bytes()));
+        match self.svc.receive_plain(id, plain) {
+            // the other side is there, if only to change its keys
+            Got::Bytes(0) => crate::validity::confirmed(&mut self.svc, id),
+            Got::Bytes(_) => return self.deliver(id, plain),
+            other => return self.nothing_came(id, other),
+        }
+        true
+    }
+
+    /// Gives the receive half what came, behind what it had left.
+    fn deliver(&mut self, id: WsiId, data: &mut [u8]) -> bool {
+        let Some(conn) = self.svc.conn_mut(id) else { return false };
+        conn.stash = None;
+        if conn.phase == Phase::Farewell(Farewell::Linger) {
+            return true;
+        }
+        crate::validity::confirmed(&mut self.svc, id);
+        let left = dispatch::run_rx(&mut self.svc, &mut self.users, id, data);
+        self.svc.keep_rest(id, data.get(data.len() - left..).unwrap_or_default());
+        true
+    }
+
+    /// Nothing came: not now, or never again. What the receive half had left comes first.
+    fn nothing_came(&mut self, id: WsiId, got: Got) -> bool {
+        let Some(conn) = self.svc.conn(id) else { return false };
+        let broken = conn.has(flag::TX_BROKEN);
+        self.run_stash(id);
+        let Some(conn) = self.svc.conn_mut(id) else { return false };
+        // held again: READABLE stays, and the end is read again once rx is let go. A socket's failure
+        // is told only once, TLS remembers its own
+        let held = !conn.takes_rx();
+        let lasts = conn.tls.as_deref().is_some_and(TlsLayer::has_ended);
+        match got {
+            Got::End if !held => self.end_of_input(id),
+            Got::Nothing if broken => self.io_failed(id, &io::ErrorKind::BrokenPipe.into()),
+            Got::Failed(e) if !(held && lasts) => {
+                conn.clear(flag::READABLE);
+                self.io_failed(id, &e);
+            }
+            _ => {}
+        }
+        false
     }
 
     fn io_failed(&mut self, id: WsiId, error: &io::Error) {
@@ -384,14 +414,5 @@ impl Context {
             conn.set(flag::READABLE);
             self.svc.queue_read(id);
         }
-    }
-}
-
-/// Keeps bytes that the receive half didn't take, before those that come later.
-fn keep_rest(svc: &mut Service, id: WsiId, rest: &[u8]) {
-    if !rest.is_empty()
-        && let Some(conn) = svc.conn_mut(id)
-    {
-        conn.stash = Some(Box::new(Stash { buf: rest.to_vec(), at: 0 }));
     }
 }

@@ -8,6 +8,9 @@
 //!                    backlog ----------------> empty
 //! ```
 //!
+//! Under TLS bytes are corked as plaintext and *sealed* when they are sent, as few records as there
+//! can be; what the kernel doesn't take waits sealed, before what was written since.
+//!
 //! Buffers come from one pool of the service and go back when they are empty, so a quiet
 //! connection owns none and a busy loop allocates none. Written by transmit halves, sent by
 //! `service`; never calls anything.
@@ -25,15 +28,28 @@ const SPARE_MAX: usize = 2 * CORK_LIMIT;
 #[derive(Default)]
 pub(crate) struct TxQueue {
     buf: Vec<u8>,
+    /// How much of it the kernel has taken.
     sent: usize,
+    /// How much of it is as it goes on the wire.
+    sealed: usize,
     /// The kernel didn't take all: writes are refused until the rest has gone.
     backlog: bool,
 }
 
 impl TxQueue {
-    /// Bytes not handed to the kernel yet.
+    /// Bytes as they go on the wire, not handed to the kernel yet.
     pub(crate) fn pending(&self) -> &[u8] {
-        self.buf.get(self.sent..).unwrap_or_default()
+        self.buf.get(self.sent..self.sealed).unwrap_or_default()
+    }
+
+    /// How many bytes aren't handed to the kernel yet, sealed or not.
+    pub(crate) fn waiting(&self) -> usize {
+        self.buf.len() - self.sent
+    }
+
+    /// How many bytes aren't sealed.
+    pub(crate) fn unsealed(&self) -> usize {
+        self.buf.len() - self.sealed
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -50,6 +66,50 @@ impl TxQueue {
             self.buf = pool.take();
         }
         &mut self.buf
+    }
+
+    /// All bytes go on the wire as they are: there is no TLS.
+    pub(crate) fn seal_as_is(&mut self) {
+        self.sealed = self.buf.len();
+    }
+
+    /// Replaces what isn't sealed by what `f` makes of it.
+    pub(crate) fn seal<E>(
+        &mut self,
+        pool: &mut Pool,
+        f: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let plain = self.buf.get(self.sealed..).unwrap_or_default();
+        if plain.is_empty() {
+            return Ok(());
+        }
+        let mut wire = pool.take();
+        let result = f(plain, &mut wire);
+        if self.sent == self.sealed {
+            std::mem::swap(&mut self.buf, &mut wire);
+            self.sent = 0;
+        } else {
+            self.buf.truncate(self.sealed);
+            self.buf.extend_from_slice(&wire);
+        }
+        self.sealed = self.buf.len();
+        pool.give(wire);
+        result
+    }
+
+    /// Adds bytes that are sealed already, before those that aren't.
+    pub(crate) fn put_sealed(&mut self, pool: &mut Pool, wire: &[u8]) {
+        if wire.is_empty() {
+            return;
+        }
+        let at = self.sealed;
+        let buf = self.buf(pool);
+        if at == buf.len() {
+            buf.extend_from_slice(wire);
+        } else {
+            buf.splice(at..at, wire.iter().copied());
+        }
+        self.sealed += wire.len();
     }
 
     /// The kernel took `n` bytes and is full when some are left.
@@ -71,6 +131,7 @@ impl TxQueue {
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
         pool.give(std::mem::take(&mut self.buf));
         self.sent = 0;
+        self.sealed = 0;
         self.backlog = false;
     }
 }
@@ -103,6 +164,7 @@ mod tests {
         let mut pool = Pool::default();
         let mut q = TxQueue::default();
         q.buf(&mut pool).extend_from_slice(b"hello");
+        q.seal_as_is();
         q.taken(5, &mut pool);
         assert!(q.is_empty() && !q.is_backlog());
         assert_eq!(pool.spare.len(), 1);
@@ -114,11 +176,38 @@ mod tests {
         let mut pool = Pool::default();
         let mut q = TxQueue::default();
         q.buf(&mut pool).extend_from_slice(b"hello");
+        q.seal_as_is();
         q.taken(2, &mut pool);
         assert!(q.is_backlog());
         assert_eq!(q.pending(), b"llo");
         q.taken(3, &mut pool);
         assert!(!q.is_backlog() && q.is_empty());
+    }
+
+    fn shout(plain: &[u8], wire: &mut Vec<u8>) -> Result<(), ()> {
+        wire.extend(plain.iter().map(u8::to_ascii_uppercase));
+        wire.push(b'!');
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_written_since_is_sealed_after_the_backlog() {
+        let mut pool = Pool::default();
+        let mut q = TxQueue::default();
+        q.buf(&mut pool).extend_from_slice(b"one");
+        assert_eq!((q.pending(), q.waiting(), q.unsealed()), (&b""[..], 3, 3));
+        q.seal(&mut pool, shout).unwrap();
+        assert_eq!(q.pending(), b"ONE!");
+        q.taken(1, &mut pool);
+        q.buf(&mut pool).extend_from_slice(b"two");
+        q.put_sealed(&mut pool, b"<alert>");
+        assert_eq!(q.pending(), b"NE!<alert>");
+        q.seal(&mut pool, shout).unwrap();
+        assert_eq!(q.pending(), b"NE!<alert>TWO!");
+        q.taken(14, &mut pool);
+        assert!(q.is_empty() && q.unsealed() == 0);
+        q.put_sealed(&mut pool, b"bye");
+        assert_eq!(q.pending(), b"bye");
     }
 
     #[test]

@@ -77,6 +77,18 @@ impl<'a> Vh<'a> {
         self.info()?.settings.get()
     }
 
+    /// The vhost's certificate in DER: its own at depth 0, then its chain. `None` without TLS or at
+    /// the chain's end (C: `lws_tls_vhost_cert_info`).
+    pub fn tls_certificate(&self, depth: usize) -> Option<Vec<u8>> {
+        self.info()?.tls.as_ref()?.certificate(depth)
+    }
+
+    /// Has every vhost whose certificate is at `path` read it anew (C: `lws_tls_cert_updated`). How
+    /// many did; why one couldn't is logged, and it keeps the one it has.
+    pub fn tls_cert_updated(&mut self, path: &std::path::Path) -> usize {
+        crate::certificates::reload(self.svc, Some(path))
+    }
+
     /// Begins a client connection (C: `lws_client_connect_via_info`). The handle is good at once;
     /// whatever comes of it, failure included, arrives as callbacks after this one has returned.
     pub fn client_connect(&mut self, info: ConnectInfo) -> WsiId {
@@ -90,12 +102,39 @@ impl<'a> Vh<'a> {
     /// # Errors
     /// See [`AdoptError`]; the descriptor has been closed.
     pub fn adopt_descriptor(&mut self, fd: OwnedFd, kind: Adopt, protocol: Option<&str>) -> Result<WsiId, AdoptError> {
+        self.adopt(fd, kind, protocol, false)
+    }
+
+    /// As [`adopt_descriptor`](Self::adopt_descriptor), for a connected stream socket whose peer
+    /// begins TLS as a client of this vhost (C: `LWS_ADOPT_ALLOW_SSL`).
+    ///
+    /// # Errors
+    /// See [`AdoptError`]; the descriptor has been closed.
+    pub fn adopt_descriptor_ssl(
+        &mut self,
+        fd: OwnedFd,
+        kind: Adopt,
+        protocol: Option<&str>,
+    ) -> Result<WsiId, AdoptError> {
+        if kind == Adopt::RawFile {
+            return Err(AdoptError::Refused("TLS needs a stream socket"));
+        }
+        self.adopt(fd, kind, protocol, true)
+    }
+
+    fn adopt(
+        &mut self,
+        fd: OwnedFd,
+        kind: Adopt,
+        protocol: Option<&str>,
+        under_tls: bool,
+    ) -> Result<WsiId, AdoptError> {
         let vhost = self.vhost_id().ok_or(AdoptError::Refused("the vhost has gone"))?;
         let binding = match protocol {
             Some(name) => self.svc.binding_named(vhost, name).ok_or_else(|| AdoptError::NoProtocol(name.to_owned()))?,
             None => self.me,
         };
-        crate::adopt::descriptor(self.svc, vhost, binding, fd, kind)
+        crate::adopt::descriptor(self.svc, vhost, binding, fd, kind, under_tls)
     }
 
     /// Asks for a WRITEABLE on every connection of this protocol on this vhost.

@@ -158,6 +158,8 @@ pub enum Pending {
     AwaitingServerResponse = 4,
     /// A CLOSE frame was sent, the peer's is awaited.
     CloseAck = 6,
+    /// The TLS handshake, of either side.
+    SslAccept = 9,
     /// Server: a request head or body that comes too slowly.
     HttpContent = 10,
     /// Closing: output that the peer doesn't take.

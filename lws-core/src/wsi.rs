@@ -5,7 +5,9 @@
 use crate::conn::flag;
 use crate::service::Service;
 use crate::vh::Vh;
-use crate::{BindingId, CancelService, Close, Fields, Head, Pending, RetryPolicy, Write, WriteError, WsiId};
+use crate::{
+    BindingId, CancelService, Close, Fields, Head, Pending, RetryPolicy, TlsFacts, TlsSession, Write, WriteError, WsiId,
+};
 use std::any::Any;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
@@ -81,7 +83,7 @@ impl<'a> Wsi<'a> {
 
     /// Whether a write would be refused now, or much already waits (C: `lws_send_pipe_choked`).
     pub fn send_pipe_choked(&self) -> bool {
-        self.svc.conn(self.id).is_none_or(|c| !c.can_write() || c.out.pending().len() > crate::tx::CORK_LIMIT)
+        self.svc.conn(self.id).is_none_or(|c| !c.can_write() || c.out.waiting() > crate::tx::CORK_LIMIT)
     }
 
     /// Whether output waits for the kernel (C: `lws_partial_buffered`).
@@ -91,7 +93,7 @@ impl<'a> Wsi<'a> {
 
     /// Bytes of output that wait for the end of the turn or for the kernel.
     pub fn buffered(&self) -> usize {
-        self.svc.conn(self.id).map_or(0, |c| c.out.pending().len())
+        self.svc.conn(self.id).map_or(0, |c| c.out.waiting())
     }
 
     // --- input -----------------------------------------------------------------------------------
@@ -167,6 +169,33 @@ impl<'a> Wsi<'a> {
     /// Our end's address; `None` unless TCP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.svc.conn(self.id)?.io.as_ref()?.local_addr()
+    }
+
+    /// Whether the connection is under TLS (C: `lws_is_ssl`).
+    pub fn is_ssl(&self) -> bool {
+        self.svc.conn(self.id).is_some_and(|c| c.tls.is_some())
+    }
+
+    fn tls_session(&self) -> Option<&dyn TlsSession> {
+        self.svc.conn(self.id)?.tls.as_deref()?.session()
+    }
+
+    /// What is known of the connection's TLS: version, cipher suite, what ALPN chose, the name the
+    /// client gave, whether it was resumed. `None` without TLS.
+    pub fn tls_facts(&self) -> Option<TlsFacts<'_>> {
+        Some(self.tls_session()?.facts())
+    }
+
+    /// The peer's certificate in DER: its own at depth 0, then those of its chain as it sent them.
+    /// `None` when it has shown none, or at the chain's end (C: `lws_tls_peer_cert_info`).
+    pub fn tls_peer_certificate(&self, depth: usize) -> Option<&[u8]> {
+        self.tls_session()?.peer_certificate(depth)
+    }
+
+    /// What was wrong with the peer's certificate and was forgiven
+    /// (C: `LWS_TLS_CERT_INFO_VERIFIED`). `None` when nothing was.
+    pub fn tls_peer_complaint(&self) -> Option<&str> {
+        self.tls_session()?.peer_complaint()
     }
 
     /// The descriptor (C: `lws_get_socket_fd`); raw files are read and written through it.

@@ -11,10 +11,12 @@ use crate::slots::Slots;
 use crate::system::retry::RetryPolicy;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
+use crate::tls::layer::TlsBuffers;
 use crate::tx::Pool;
-use crate::{Fields, Vhost};
+use crate::{Fields, TlsClient, Vhost};
 use std::collections::VecDeque;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -26,6 +28,9 @@ const RX_BUFFER_MAX: usize = 16 * 1024 * 1024;
 /// Descriptors left for the rest of the process by the default connection limit.
 const SPARE_DESCRIPTORS: u64 = 32;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
+const HANDSHAKES_PER_TURN: usize = 16;
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(86_400);
 
 /// Why a context or vhost wasn't created. Nothing of it is left.
 #[derive(Debug)]
@@ -80,6 +85,10 @@ pub struct ContextBuilder {
     rx_buffer: usize,
     max_connections: Option<usize>,
     connect_timeout: Duration,
+    handshake_timeout: Duration,
+    handshakes_per_turn: usize,
+    certificate_check: Duration,
+    client_tls: Option<Rc<dyn TlsClient>>,
     policy: RetryPolicy,
     resolver: Box<dyn Resolve>,
     memory: Option<MemoryOptions>,
@@ -94,6 +103,10 @@ impl ContextBuilder {
             rx_buffer: RX_BUFFER,
             max_connections: None,
             connect_timeout: CONNECT_TIMEOUT,
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            handshakes_per_turn: HANDSHAKES_PER_TURN,
+            certificate_check: CERTIFICATE_CHECK,
+            client_tls: None,
             policy: RetryPolicy::DEFAULT,
             resolver: Box::new(BlockingResolver),
             memory: None,
@@ -124,6 +137,33 @@ impl ContextBuilder {
     /// Default 20 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a TLS handshake may take, of either side (C: `timeout_secs`). Default 20 s.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// TLS handshakes that one turn takes a step of, so that a storm of new connections doesn't
+    /// hold up those that are open. At least 1, default 16: a few milliseconds.
+    pub fn handshakes_per_turn(mut self, n: usize) -> Self {
+        self.handshakes_per_turn = n;
+        self
+    }
+
+    /// How often vhosts' certificates are looked at: files that have changed are read anew, and
+    /// every protocol hears how old they are. Default, as in C, daily.
+    pub fn certificate_check(mut self, every: Duration) -> Self {
+        self.certificate_check = every;
+        self
+    }
+
+    /// TLS of client connections whose vhost has none of its own. The face over this crate sets one
+    /// that trusts the system's roots.
+    pub fn client_tls(mut self, tls: Rc<dyn TlsClient>) -> Self {
+        self.client_tls = Some(tls);
         self
     }
 
@@ -158,6 +198,16 @@ impl ContextBuilder {
         if self.connect_timeout.is_zero() {
             return Err(CreateError::Setting { name: "connect_timeout", why: "is zero".to_owned() });
         }
+        for (name, time) in
+            [("handshake_timeout", self.handshake_timeout), ("certificate_check", self.certificate_check)]
+        {
+            if time.is_zero() {
+                return Err(CreateError::Setting { name, why: "is zero".to_owned() });
+            }
+        }
+        if self.handshakes_per_turn == 0 {
+            return Err(CreateError::Setting { name: "handshakes_per_turn", why: "is zero".to_owned() });
+        }
         let default_max = || crate::sys::nofile_limit().map_or(1024, |n| n.saturating_sub(SPARE_DESCRIPTORS).max(1));
         let max_connections =
             self.max_connections.unwrap_or_else(|| usize::try_from(default_max()).unwrap_or(usize::MAX));
@@ -181,19 +231,29 @@ impl ContextBuilder {
             listeners: Vec::new(),
             dying: Vec::new(),
             roles: self.roles,
-            limits: Limits { max_connections, connect_timeout_us: crate::wsi::micros(self.connect_timeout) },
+            limits: Limits {
+                max_connections,
+                connect_timeout_us: crate::wsi::micros(self.connect_timeout),
+                handshake_timeout_us: crate::wsi::micros(self.handshake_timeout),
+                handshakes_per_turn: self.handshakes_per_turn,
+                certificate_check_us: crate::wsi::micros(self.certificate_check),
+            },
             policy: self.policy,
             resolver: self.resolver,
             pipelines: Pipelines::default(),
+            client_tls: self.client_tls,
             writeable: VecDeque::new(),
             readable: VecDeque::new(),
+            handshakes: VecDeque::new(),
             deferred: VecDeque::new(),
             touched: Vec::new(),
             closing: VecDeque::new(),
             paused_listeners: Vec::new(),
             accept_resumes: None,
+            certificate_check: None,
             ready: Vec::new(),
             rx_buf: vec![0; self.rx_buffer],
+            tls: TlsBuffers::default(),
             pool: Pool::default(),
             fields: Fields::default(),
             entropy: Entropy::default(),

@@ -171,6 +171,18 @@ impl Context {
         self.svc.listen_port(vhost)
     }
 
+    /// A vhost's certificate in DER: its own at depth 0, then its chain. `None` without TLS or at the
+    /// chain's end (C: `lws_tls_vhost_cert_info`).
+    pub fn tls_certificate(&self, vhost: VhostId, depth: usize) -> Option<Vec<u8>> {
+        self.svc.vhosts.get(vhost.0 as usize)?.tls.as_ref()?.certificate(depth)
+    }
+
+    /// Has every vhost whose certificate is at `path` read it anew (C: `lws_tls_cert_updated`). How
+    /// many did; why one couldn't is logged, and it keeps the one it has.
+    pub fn tls_cert_updated(&mut self, path: &std::path::Path) -> usize {
+        crate::certificates::reload(&self.svc, Some(path))
+    }
+
     /// How many connections there are, listen sockets not counted.
     pub fn connections(&self) -> usize {
         self.svc.connections()

@@ -4,8 +4,9 @@
 use super::{Context, CreateError};
 use crate::dispatch::vhost_callback;
 use crate::protocol::{AnyBinding, Binding};
+use crate::role::RoleFactory;
 use crate::service::BindingInfo;
-use crate::vhost::{Listen, ListenerId, Vhost, VhostInfo};
+use crate::vhost::{Fallback, Listen, ListenerId, NonSsl, Vhost, VhostInfo};
 use crate::wsi::Wsi;
 use crate::{BindingId, Close, Protocol, Reason, VhostId, VhostReason, WsiId, listen};
 use std::rc::Rc;
@@ -49,9 +50,21 @@ impl Context {
         for role in self.svc.roles {
             role.check(&spec.settings, self.svc.rx_buf.len()).map_err(fail)?;
         }
+        let tls = match spec.tls.take() {
+            Some(config) => Some(config.build(&spec.name, &self.server_alpn(accept_role)).map_err(fail)?),
+            None => None,
+        };
+        let client_tls = spec.client_tls.take().map(|config| config.build()).transpose().map_err(fail)?;
         if spec.protocols.is_empty() {
             spec.protocols.push((Rc::from(HttpOnly::NAME), Box::new(Binding::new(HttpOnly)) as Box<dyn AnyBinding>));
         }
+        let fallback = match &spec.fallback {
+            Some((role, protocol)) => Some(self.fallback(role, protocol, &spec.protocols).map_err(fail)?),
+            None if spec.non_ssl == NonSsl::Fallback => {
+                return Err(fail("non_ssl: there is no fallback to give plain text to".to_owned()));
+            }
+            None => None,
+        };
         let vhost = VhostId(self.svc.vhosts.len() as u32);
         let mut bindings = Vec::new();
         for (name, user) in spec.protocols.drain(..) {
@@ -59,6 +72,7 @@ impl Context {
             self.svc.bindings.push(BindingInfo { name, vhost, members: Vec::new() });
             self.users.push(Some(user));
         }
+        let has_certificate = tls.is_some();
         self.svc.vhosts.push(VhostInfo {
             name: Rc::from(spec.name.as_str()),
             listener: None,
@@ -66,6 +80,10 @@ impl Context {
             settings: std::mem::take(&mut spec.settings),
             policy: spec.policy,
             accept_role,
+            fallback,
+            tls,
+            client_tls,
+            non_ssl: spec.non_ssl,
             tcp_keepalive: spec.tcp_keepalive,
             destroyed: false,
         });
@@ -73,12 +91,39 @@ impl Context {
             self.forget_vhost(vhost);
             return Err(e);
         }
+        if has_certificate {
+            crate::certificates::watch(&mut self.svc);
+        }
         Ok(vhost)
+    }
+
+    /// The application protocols of a server whose connections begin in `accept_role`.
+    fn server_alpn(&self, accept_role: usize) -> Vec<&'static str> {
+        let negotiated = |r: &&&dyn RoleFactory| r.server().is_some() && r.adopts(crate::Adopt::Http);
+        match self.svc.roles.get(accept_role) {
+            Some(role) if role.alpn().is_empty() => Vec::new(),
+            _ => self.svc.roles.iter().filter(negotiated).flat_map(|r| r.alpn()).copied().collect(),
+        }
+    }
+
+    /// The role, and the binding that one of `protocols` is about to get.
+    fn fallback(
+        &self,
+        role: &str,
+        protocol: &str,
+        protocols: &[(Rc<str>, Box<dyn AnyBinding>)],
+    ) -> Result<Fallback, String> {
+        let role_at = self.svc.roles.iter().position(|r| r.name() == role && r.server().is_some());
+        let protocol_at = protocols.iter().position(|(name, _)| &**name == protocol);
+        let role = role_at.ok_or_else(|| format!("fallback: there is no role \"{role}\" that serves"))?;
+        let at = protocol_at.ok_or_else(|| format!("fallback: the vhost has no protocol \"{protocol}\""))?;
+        Ok(Fallback { role, binding: BindingId((self.svc.bindings.len() + at) as u32) })
     }
 
     fn listen_and_init(&mut self, spec: &Vhost, vhost: VhostId) -> Result<(), CreateError> {
         let listener = match self.shared_listener(spec) {
             Some(shared) => {
+                self.check_sharing(spec, vhost, shared)?;
                 crate::lwsl_notice!("vhost \"{}\": using the listen socket of another vhost", spec.name);
                 Some(shared)
             }
@@ -104,6 +149,20 @@ impl Context {
             }
         }
         Ok(())
+    }
+
+    /// Vhosts on one socket all have TLS, or none has: which one a client wants is known too late.
+    fn check_sharing(&self, spec: &Vhost, vhost: VhostId, shared: ListenerId) -> Result<(), CreateError> {
+        let mine = self.svc.vhosts[vhost.0 as usize].tls.is_some();
+        let other = self.svc.vhosts.iter().find(|v| v.listener == Some(shared) && !v.destroyed);
+        match other.filter(|other| other.tls.is_some() != mine) {
+            Some(other) => {
+                let has = if mine { "has no" } else { "has" };
+                let why = format!("it shares its listen socket with vhost \"{}\", which {has} TLS", other.name);
+                Err(CreateError::Vhost { vhost: spec.name.clone(), why })
+            }
+            None => Ok(()),
+        }
     }
 
     /// The listener of an earlier vhost on the same place. Port 0 is never the same; the port that

@@ -30,6 +30,17 @@ pub(crate) struct Accepted {
     pub(crate) peer: Option<SocketAddr>,
 }
 
+/// What a receive gave.
+pub(crate) enum Got {
+    /// This many bytes.
+    Bytes(usize),
+    /// The end of the stream.
+    End,
+    /// Nothing now.
+    Nothing,
+    Failed(io::Error),
+}
+
 const BOTH: mio::Interest = mio::Interest::READABLE.add(mio::Interest::WRITABLE);
 
 impl Io {

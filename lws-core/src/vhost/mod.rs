@@ -1,8 +1,8 @@
 //! Virtual hosts: a name, a place to listen, protocols, and each role's settings
 //! (C: `lws_vhost`, and the vhost part of `lws_context_creation_info`).
 //!
-//! Several vhosts can share one listen socket; the role chooses among them by the request's Host,
-//! exactly. Configuration here, creation in `context`, accepting in `listen`.
+//! Several vhosts can share one listen socket; the request's Host, or under TLS the client's hello,
+//! chooses among them. Configuration here, creation in `context`, accepting in `listen`.
 
 mod settings;
 
@@ -11,7 +11,7 @@ pub use settings::Settings;
 use crate::net::address::Families;
 use crate::protocol::{AnyBinding, Binding};
 use crate::system::retry::RetryPolicy;
-use crate::{BindingId, Protocol, VhostId, WsiId};
+use crate::{BindingId, Protocol, TlsClient, TlsClientConfig, TlsServer, TlsServerConfig, VhostId, WsiId};
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -36,6 +36,24 @@ pub struct TcpKeepalive {
     pub probes: u32,
     /// Seconds between probes.
     pub interval_secs: u32,
+}
+
+/// What a vhost with a certificate does with a client that speaks plain text. Text is told from TLS
+/// by the first byte.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum NonSsl {
+    /// Hangs up; an http client is told why (400).
+    #[default]
+    Refuse,
+    /// Answers http with a redirect to https (C: `ALLOW_NON_SSL_ON_SSL_PORT` and
+    /// `REDIRECT_HTTP_TO_HTTPS`).
+    Redirect,
+    /// Serves it as it would have under TLS (C: `ALLOW_NON_SSL_ON_SSL_PORT` and
+    /// `ALLOW_HTTP_ON_HTTPS_LISTENER`).
+    Serve,
+    /// Gives it to the [fallback role](Vhost::fallback) (C: `ALLOW_NON_SSL_ON_SSL_PORT` and
+    /// `FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG`).
+    Fallback,
 }
 
 /// A vhost to be created.
@@ -65,6 +83,11 @@ pub struct Vhost {
     pub(crate) unix_perms: Option<String>,
     pub(crate) tcp_keepalive: Option<TcpKeepalive>,
     pub(crate) accept_role: Option<String>,
+    /// Role and protocol.
+    pub(crate) fallback: Option<(String, String)>,
+    pub(crate) tls: Option<Box<dyn TlsServerConfig>>,
+    pub(crate) client_tls: Option<Box<dyn TlsClientConfig>>,
+    pub(crate) non_ssl: NonSsl,
     pub(crate) policy: Option<RetryPolicy>,
     pub(crate) protocols: Vec<(Rc<str>, Box<dyn AnyBinding>)>,
     pub(crate) settings: Settings,
@@ -75,7 +98,8 @@ pub const DEFAULT_BACKLOG: u32 = 1024;
 
 impl Vhost {
     /// A vhost that listens nowhere and has no protocols yet. The name is what a request's Host is
-    /// compared to, without case.
+    /// compared to, without case; `*.example.com` is any name below `example.com` that no other
+    /// vhost has.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -87,6 +111,10 @@ impl Vhost {
             unix_perms: None,
             tcp_keepalive: None,
             accept_role: None,
+            fallback: None,
+            tls: None,
+            client_tls: None,
+            non_ssl: NonSsl::Refuse,
             policy: None,
             protocols: Vec::new(),
             settings: Settings::default(),
@@ -151,6 +179,33 @@ impl Vhost {
         self
     }
 
+    /// The role and protocol of accepted connections whose first bytes aren't http, or, with
+    /// [`NonSsl::Fallback`], aren't TLS (C: `FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG` with
+    /// `listen_accept_role` and `listen_accept_protocol`). Default: none.
+    pub fn fallback(mut self, role: &str, protocol: &str) -> Self {
+        self.fallback = Some((role.to_owned(), protocol.to_owned()));
+        self
+    }
+
+    /// Serves by TLS. All vhosts on one port do, or none; the client's hello chooses among them
+    /// (RFC 6066 section 3), so each has its own certificate.
+    pub fn tls(mut self, tls: impl TlsServerConfig + 'static) -> Self {
+        self.tls = Some(Box::new(tls));
+        self
+    }
+
+    /// TLS of client connections of this vhost. Default: the context's.
+    pub fn client_tls(mut self, tls: impl TlsClientConfig + 'static) -> Self {
+        self.client_tls = Some(Box::new(tls));
+        self
+    }
+
+    /// What clients get that speak plain text on the TLS port. Default: [`NonSsl::Refuse`].
+    pub fn non_ssl(mut self, non_ssl: NonSsl) -> Self {
+        self.non_ssl = non_ssl;
+        self
+    }
+
     /// Backoff and validity of this vhost's connections. Default: the context's.
     pub fn retry_and_idle_policy(mut self, policy: RetryPolicy) -> Self {
         self.policy = Some(policy);
@@ -184,8 +239,20 @@ pub(crate) struct VhostInfo {
     pub(crate) policy: Option<RetryPolicy>,
     /// Index of the accept role in the context's table.
     pub(crate) accept_role: usize,
+    pub(crate) fallback: Option<Fallback>,
+    pub(crate) tls: Option<Rc<dyn TlsServer>>,
+    pub(crate) client_tls: Option<Rc<dyn TlsClient>>,
+    pub(crate) non_ssl: NonSsl,
     pub(crate) tcp_keepalive: Option<TcpKeepalive>,
     pub(crate) destroyed: bool,
+}
+
+/// Where connections go that don't speak the vhost's role.
+#[derive(Clone, Copy)]
+pub(crate) struct Fallback {
+    /// Index in the context's table.
+    pub(crate) role: usize,
+    pub(crate) binding: BindingId,
 }
 
 /// A listen socket, or several that belong together (one per address of an interface).
@@ -201,19 +268,38 @@ pub(crate) struct Listener {
     pub(crate) path: Option<PathBuf>,
 }
 
-/// The vhost named `host` that shares `now`'s listen socket, or the first that shares it when none
-/// has that name. Exact, without case; a port at the end of `host` doesn't count.
-pub(crate) fn choose_by_host(vhosts: &[VhostInfo], now: VhostId, host: &str) -> Option<VhostId> {
+/// The first vhost on this one's listen socket: it stands for names that none has.
+pub(crate) fn first_sharing(vhosts: &[VhostInfo], now: VhostId) -> Option<VhostId> {
+    sharing(vhosts, now)?.next().map(|(vhost, _)| vhost)
+}
+
+/// The vhost for `host`, a name with or without port, among those that share `now`'s listen socket.
+pub(crate) fn named_by_host(vhosts: &[VhostInfo], now: VhostId, host: &str) -> Option<VhostId> {
+    named(vhosts, now, host_without_port(host))
+}
+
+fn sharing(vhosts: &[VhostInfo], now: VhostId) -> Option<impl Iterator<Item = (VhostId, &VhostInfo)>> {
     let listener = vhosts.get(now.0 as usize)?.listener?;
-    let name = host_without_port(host);
-    let mut sharing = vhosts.iter().enumerate().filter(|(_, v)| v.listener == Some(listener) && !v.destroyed);
-    let first = sharing.clone().next()?;
-    let (found, _) = sharing.find(|(_, v)| v.name.eq_ignore_ascii_case(name)).unwrap_or(first);
-    Some(VhostId(found as u32))
+    let all = vhosts.iter().enumerate().map(|(at, v)| (VhostId(at as u32), v));
+    Some(all.filter(move |(_, v)| v.listener == Some(listener) && !v.destroyed))
+}
+
+/// As [`named_by_host`] for a name without port: exactly, without case, else by the longest wildcard.
+pub(crate) fn named(vhosts: &[VhostInfo], now: VhostId, name: &str) -> Option<VhostId> {
+    let exact = sharing(vhosts, now)?.find(|(_, v)| v.name.eq_ignore_ascii_case(name));
+    let by_wildcard = || sharing(vhosts, now)?.filter(|(_, v)| below(name, &v.name)).max_by_key(|(_, v)| v.name.len());
+    exact.or_else(by_wildcard).map(|(vhost, _)| vhost)
+}
+
+/// Whether `name` is below the domain of `wildcard`, which starts with "*.".
+fn below(name: &str, wildcard: &str) -> bool {
+    let Some(domain) = wildcard.strip_prefix('*').filter(|domain| domain.starts_with('.')) else { return false };
+    let end = name.len().checked_sub(domain.len()).filter(|&n| n > 0).and_then(|n| name.get(n..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(domain))
 }
 
 /// "name:port", "[v6]:port" or either without a port, without the port and the brackets.
-fn host_without_port(host: &str) -> &str {
+pub(crate) fn host_without_port(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
         return rest.split(']').next().unwrap_or(rest);
     }
@@ -235,6 +321,10 @@ mod tests {
             settings: Settings::default(),
             policy: None,
             accept_role: 0,
+            fallback: None,
+            tls: None,
+            client_tls: None,
+            non_ssl: NonSsl::Refuse,
             tcp_keepalive: None,
             destroyed: false,
         }
@@ -243,13 +333,27 @@ mod tests {
     #[test]
     fn a_vhost_is_chosen_by_its_exact_name_on_the_same_socket() {
         let vhosts = [info("localhost", 0), info("local", 0), info("other", 1), info("::1", 0)];
-        let choose = |host| choose_by_host(&vhosts, VhostId(0), host).map(|v| v.0);
+        let choose =
+            |host| named_by_host(&vhosts, VhostId(0), host).or_else(|| first_sharing(&vhosts, VhostId(0))).map(|v| v.0);
         assert_eq!(choose("localhost"), Some(0));
         assert_eq!(choose("LocalHost:7681"), Some(0));
         assert_eq!(choose("local"), Some(1));
         assert_eq!(choose("loc"), Some(0), "the first one stands for unknown names");
         assert_eq!(choose("other"), Some(0), "another listen socket's");
-        assert_eq!(choose_by_host(&vhosts, VhostId(1), "unknown"), Some(VhostId(0)), "not the one of the last request");
+        assert_eq!(first_sharing(&vhosts, VhostId(1)), Some(VhostId(0)), "not the one of the last request");
         assert_eq!(choose("[::1]:80"), Some(3));
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_names_below_its_domain_that_no_other_has() {
+        let vhosts = [info("first", 0), info("*.example.com", 0), info("a.example.com", 0), info("*.b.example.com", 0)];
+        let choose = |name| named(&vhosts, VhostId(0), name).map(|v| v.0);
+        assert_eq!(choose("x.example.com"), Some(1));
+        assert_eq!(choose("A.Example.com"), Some(2), "the exact name first");
+        assert_eq!(choose("x.b.example.com"), Some(3), "the longest wildcard");
+        assert_eq!(choose("example.com"), None);
+        assert_eq!(choose(".example.com"), None);
+        assert_eq!(choose("xexample.com"), None);
+        assert_eq!(choose("\u{e9}.example.com"), Some(1));
     }
 }

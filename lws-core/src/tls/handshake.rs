@@ -1,0 +1,297 @@
+//! The TLS handshake of a connection, between its socket being up and its role's beginning.
+//!
+//! ```text
+//!   Connecting --> Handshaking --[client's hello: vhost by SNI]--> session --> Open, role begins
+//!                      |  '-- plain text: refuse, redirect, serve, or another role, as the vhost says
+//!                      '--> failed: alert, then CLIENT_CONNECTION_ERROR or just the end
+//! ```
+//!
+//! RFC 8446, RFC 6066 section 3 (server name), RFC 7301 (ALPN). Called by `turn` and `connect`;
+//! how many steps a turn takes is budgeted there.
+
+use super::layer::{Stage, TlsLayer};
+use super::{TlsConnect, TlsError, TlsState};
+use crate::conn::{Phase, flag};
+use crate::dispatch;
+use crate::net::io::Got;
+use crate::protocol::Users;
+use crate::role::Farewell;
+use crate::service::{Deferred, Service};
+use crate::vhost::{NonSsl, named};
+use crate::{Pending, VhostId, VhostReason, WsiId};
+
+/// The first byte of anything that isn't TLS but text. TLS begins with 0x16.
+const TEXT: u8 = 0x20;
+
+/// What received bytes have brought about.
+enum Step {
+    Tls(TlsState),
+    /// The client speaks plain text.
+    PlainText,
+}
+
+/// The socket is up. Whether there is a handshake to do before the role begins.
+pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
+    let Some(conn) = svc.conn_mut(id) else { return true };
+    let wanted = conn.client.as_ref().is_some_and(|c| c.info.tls.is_some());
+    match &conn.tls {
+        Some(layer) if layer.open => return false,
+        Some(_) => {}
+        None if !wanted => return false,
+        None => match client_session(svc, id) {
+            Ok(layer) => {
+                let Some(conn) = svc.conn_mut(id) else { return true };
+                conn.tls = Some(layer);
+            }
+            Err(e) => {
+                svc.deferred.push_back(Deferred::Failed(id, e.0));
+                return true;
+            }
+        },
+    }
+    let Some(conn) = svc.conn_mut(id) else { return true };
+    conn.phase = Phase::Handshaking;
+    svc.set_timeout(id, Pending::SslAccept, Some(svc.limits.handshake_timeout_us));
+    if wanted {
+        advance(svc, users, id, 0);
+    }
+    // what came with, or before, the connect
+    svc.queue_read(id);
+    true
+}
+
+fn client_session(svc: &Service, id: WsiId) -> Result<Box<TlsLayer>, TlsError> {
+    let none = || TlsError("this build has no TLS, or the context was made without".to_owned());
+    let conn = svc.conn(id).ok_or_else(none)?;
+    let info = conn.client.as_ref().map(|c| &c.info).ok_or_else(none)?;
+    let allow = info.tls.ok_or_else(none)?;
+    let vhost = svc.vhosts.get(conn.vhost.0 as usize);
+    let client = vhost.and_then(|v| v.client_tls.as_ref()).or(svc.client_tls.as_ref()).ok_or_else(none)?;
+    let own = info.alpn.as_deref().map(|list| list.split(',').map(str::trim).filter(|p| !p.is_empty()).collect());
+    let alpn: Vec<&str> = own.unwrap_or_else(|| {
+        let role = svc.roles.iter().find(|r| r.client(info).is_some());
+        role.map(|r| r.alpn().to_vec()).unwrap_or_default()
+    });
+    let session = client.session(&TlsConnect { name: info.tls_name(), alpn: &alpn, allow })?;
+    Ok(TlsLayer::new(Stage::Session(session)))
+}
+
+/// The socket has bytes for a handshake: one step. Whether there may be more to read.
+pub(crate) fn readable(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
+    match svc.receive_wire(id) {
+        Got::Bytes(filled) => advance(svc, users, id, filled),
+        Got::Nothing if svc.conn(id).is_some_and(|c| c.has(flag::TX_BROKEN)) => {
+            failed(svc, id, "write failed during the TLS handshake");
+        }
+        Got::Nothing => return false,
+        Got::End => {
+            if let Some(conn) = svc.conn_mut(id) {
+                conn.set(flag::EOF_SEEN);
+            }
+            failed(svc, id, "Peer hung up during the TLS handshake");
+        }
+        Got::Failed(e) => {
+            if let Some(conn) = svc.conn_mut(id) {
+                conn.set(flag::EOF_SEEN);
+            }
+            failed(svc, id, &format!("read failed during the TLS handshake: {e}"));
+        }
+    }
+    svc.conn(id).is_some_and(|c| c.phase == Phase::Handshaking && c.has(flag::READABLE))
+}
+
+/// Goes on with the first `filled` bytes of the shared buffer.
+fn advance(svc: &mut Service, users: &mut Users, id: WsiId, filled: usize) {
+    let mut buffers = std::mem::take(&mut svc.tls);
+    buffers.plain.clear();
+    let wire = buffers.wire.get_mut(..filled).unwrap_or_default();
+    let result = step(svc, id, wire, &mut buffers.plain, &mut buffers.out);
+    if let Some(conn) = svc.slots.get_mut(id)
+        && !buffers.out.is_empty()
+    {
+        conn.out.put_sealed(&mut svc.pool, &buffers.out);
+        buffers.out.clear();
+    }
+    match result {
+        Ok(Step::Tls(TlsState::Handshaking)) => svc.flush(id),
+        Ok(Step::Tls(_)) => {
+            // tickets leave with what the role has to say
+            svc.touch(id);
+            svc.keep_rest(id, &buffers.plain);
+            established(svc, users, id);
+        }
+        Ok(Step::PlainText) => plain_text(svc, users, id, buffers.wire.get(..filled).unwrap_or_default()),
+        Err(e) => failed(svc, id, &e.0),
+    }
+    svc.tls = buffers;
+}
+
+fn step(
+    svc: &mut Service,
+    id: WsiId,
+    wire: &mut [u8],
+    plain: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<Step, TlsError> {
+    let waiting = Ok(Step::Tls(TlsState::Handshaking));
+    let Some(layer) = svc.conn_mut(id).and_then(|c| c.tls.as_deref_mut()) else { return waiting };
+    if let Stage::Hello(accept) = &mut layer.stage {
+        if wire.first().is_some_and(|&first| first >= TEXT) {
+            return Ok(Step::PlainText);
+        }
+        let Some(hello) = accept.received(wire, out)? else {
+            layer.keep(wire)?;
+            return waiting;
+        };
+        if let Some(name) = hello.server_name.as_deref() {
+            choose_vhost(svc, id, name);
+        }
+        let vhost = svc.conn(id).and_then(|c| svc.vhosts.get(c.vhost.0 as usize));
+        let tls = vhost.and_then(|v| v.tls.clone()).ok_or_else(|| TlsError("the vhost has no TLS".to_owned()))?;
+        let session = tls.session(hello)?;
+        let Some(layer) = svc.conn_mut(id).and_then(|c| c.tls.as_deref_mut()) else { return waiting };
+        layer.stage = Stage::Session(session);
+    }
+    let Some(layer) = svc.conn_mut(id).and_then(|c| c.tls.as_deref_mut()) else { return waiting };
+    layer.received(wire, plain, out).map(Step::Tls)
+}
+
+/// The vhost that the client named, of those that share the listen socket; else it stays.
+fn choose_vhost(svc: &mut Service, id: WsiId, name: &str) {
+    let Some((now, binding)) = svc.conn(id).map(|c| (c.vhost, c.binding)) else { return };
+    // one that was adopted for a protocol stays with it
+    if svc.vhosts.get(now.0 as usize).and_then(|v| v.bindings.first()) != Some(&binding) {
+        return;
+    }
+    let Some(chosen) = named(&svc.vhosts, now, name).filter(|&chosen| chosen != now) else { return };
+    let role_of = |vhost: VhostId| svc.vhosts.get(vhost.0 as usize).map(|v| v.accept_role);
+    let role = role_of(chosen).filter(|_| role_of(chosen) != role_of(now)).and_then(|at| svc.roles.get(at));
+    let halves = role.and_then(|role| role.server());
+    let first = svc.vhosts.get(chosen.0 as usize).and_then(|v| v.bindings.first().copied());
+    if let Some(conn) = svc.conn_mut(id) {
+        conn.vhost = chosen;
+        if let Some(halves) = halves {
+            conn.rx = Some(halves.rx);
+            conn.tx = Some(halves.tx);
+        }
+    }
+    if let Some(first) = first {
+        svc.rebind(id, first);
+    }
+}
+
+/// The handshake is complete: the protocol may look at the certificate, then the role begins.
+fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
+    svc.set_timeout(id, Pending::SslAccept, None);
+    let Some(conn) = svc.conn_mut(id) else { return };
+    let Some(layer) = conn.tls.as_deref_mut() else { return };
+    layer.open = true;
+    let peer_closed = layer.has_ended();
+    let Some(session) = layer.session() else { return };
+    let facts = session.facts();
+    crate::lwsl_info!(
+        "{id}: {} {}, alpn {}{}",
+        facts.version,
+        facts.cipher,
+        facts.alpn.unwrap_or("none"),
+        if facts.resumed { ", resumed" } else { "" }
+    );
+    let alpn = facts.alpn.map(str::to_owned);
+    let has_certificate = session.peer_certificate(0).is_some();
+    if peer_closed {
+        conn.set(flag::READABLE);
+    }
+    let (client, vhost) = (conn.client.is_some(), conn.vhost);
+    if has_certificate {
+        let reason = match client {
+            true => VhostReason::PerformServerCertVerification(id),
+            false => VhostReason::PerformClientCertVerification(id),
+        };
+        let first = svc.vhosts.get(vhost.0 as usize).and_then(|v| v.bindings.first().copied());
+        if first.is_some_and(|first| dispatch::vhost_callback(svc, users, first, reason).is_err()) {
+            return failed(svc, id, "the peer's certificate was refused by the protocol");
+        }
+    }
+    let Some(conn) = svc.conn_mut(id).filter(|c| !c.has(flag::CLOSING)) else { return };
+    conn.phase = Phase::Open;
+    if let Some(alpn) = alpn.filter(|_| !client) {
+        speak(svc, id, &alpn);
+    }
+    dispatch::start(svc, users, id);
+    svc.queue_read(id);
+}
+
+/// Gives a server's connection the role that speaks what ALPN chose, where that isn't its vhost's.
+fn speak(svc: &mut Service, id: WsiId, alpn: &str) {
+    let Some(conn) = svc.slots.get_mut(id) else { return };
+    let role = svc.vhosts.get(conn.vhost.0 as usize).and_then(|v| svc.roles.get(v.accept_role));
+    if role.is_some_and(|r| r.alpn().contains(&alpn)) {
+        return;
+    }
+    let halves = svc.roles.iter().filter(|r| r.alpn().contains(&alpn)).find_map(|r| r.server());
+    if let Some(halves) = halves {
+        conn.rx = Some(halves.rx);
+        conn.tx = Some(halves.tx);
+    }
+}
+
+/// A client speaks plain text on a TLS port: what the vhost says.
+fn plain_text(svc: &mut Service, users: &mut Users, id: WsiId, received: &[u8]) {
+    let Some(conn) = svc.slots.get_mut(id) else { return };
+    let Some(vhost) = svc.vhosts.get(conn.vhost.0 as usize) else { return };
+    conn.tls = None;
+    match vhost.non_ssl {
+        NonSsl::Refuse => {
+            let answer = svc.roles.get(vhost.accept_role).map_or(&b""[..], |role| role.plain_refusal());
+            conn.out.put_sealed(&mut svc.pool, answer);
+            return failed(svc, id, "plain text on a TLS port");
+        }
+        NonSsl::Redirect | NonSsl::Serve => conn.set(flag::PLAIN_ON_TLS),
+        NonSsl::Fallback => {
+            let Some(halves) = fallback(svc, id) else { return failed(svc, id, "no role to fall back to") };
+            if let Some(conn) = svc.conn_mut(id) {
+                conn.rx = Some(halves.rx);
+                conn.tx = Some(halves.tx);
+            }
+        }
+    }
+    svc.set_timeout(id, Pending::SslAccept, None);
+    if let Some(conn) = svc.conn_mut(id) {
+        conn.phase = Phase::Open;
+    }
+    svc.keep_rest(id, received);
+    dispatch::start(svc, users, id);
+    svc.queue_read(id);
+}
+
+/// The role that the vhost has for connections that don't speak its own, bound to the protocol it
+/// has for them; `None` when there is none.
+pub(crate) fn fallback(svc: &mut Service, id: WsiId) -> Option<crate::Halves> {
+    let vhost = svc.vhosts.get(svc.conn(id)?.vhost.0 as usize)?;
+    let fallback = vhost.fallback.as_ref()?;
+    let (role, binding) = (fallback.role, fallback.binding);
+    let halves = svc.roles.get(role)?.server()?;
+    svc.rebind(id, binding);
+    Some(halves)
+}
+
+/// The handshake took too long.
+pub(crate) fn timed_out(svc: &mut Service, id: WsiId) {
+    failed(svc, id, "Timed out waiting SSL");
+}
+
+/// The handshake failed. What is in the output, an alert as a rule, is still sent.
+fn failed(svc: &mut Service, id: WsiId, why: &str) {
+    let Some(conn) = svc.conn(id) else { return };
+    if conn.client.is_some() {
+        svc.flush(id);
+        svc.deferred.push_back(Deferred::Failed(id, why.to_owned()));
+        return;
+    }
+    let peer = conn.io.as_ref().and_then(crate::net::io::Io::peer_addr);
+    match peer {
+        Some(peer) => crate::lwsl_info!("{id}: no TLS with {peer}: {why}"),
+        None => crate::lwsl_info!("{id}: no TLS: {why}"),
+    }
+    crate::close::depart(svc, id, Farewell::Linger);
+}
