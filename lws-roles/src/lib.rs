@@ -44,6 +44,8 @@
 #![forbid(unsafe_code)]
 
 pub use lws_core::*;
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+pub use lws_tls as tls;
 
 pub mod h1;
 pub mod http;
@@ -67,5 +69,8 @@ const ROLES: &[&dyn RoleFactory] = &[
 
 /// Begins a context with all roles of this build (C: `lws_create_context`).
 pub fn context() -> ContextBuilder {
-    ContextBuilder::new(ROLES)
+    let builder = ContextBuilder::new(ROLES);
+    #[cfg(any(feature = "tls", feature = "tls-ring"))]
+    let builder = builder.client_tls(lws_tls::default_client());
+    builder
 }

@@ -1,6 +1,6 @@
-//! What an idle WebSocket connection costs: opens many of them (`-n`, default 10,000) from several
-//! loopback addresses to a server in a process of its own, and prints that process's resident
-//! memory for each. Fails above `LIMIT` bytes.
+//! What an idle WebSocket connection costs: opens many of them (`-n`, default 10,000, and a fifth as
+//! many under TLS) from several loopback addresses to a server in a process of its own, and prints
+//! that process's resident memory for each. Fails above the limits of `WAYS`.
 //!
 //! The kernel's memory for its sockets is not in it.
 
@@ -11,8 +11,23 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 
-/// Bytes of resident memory that a connection may cost.
-const LIMIT: u64 = 700;
+/// A way to connect, and the bytes of resident memory that a connection may cost then.
+struct Way {
+    name: &'static str,
+    tls: bool,
+    limit: u64,
+    /// Connections, as a part of those asked for: handshakes take their time.
+    part: usize,
+}
+
+const WAYS: [Way; 2] = [
+    Way { name: "ws", tls: false, limit: 700, part: 1 },
+    Way { name: "wss", tls: true, limit: 5 * 1024, part: 5 },
+];
+
+/// The certificate that the examples have for localhost.
+const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../minimal-examples/certs/localhost-100y.cert");
+const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../minimal-examples/certs/localhost-100y.key");
 
 /// Connections that are there before the first measurement: what the process needs once (code
 /// pages, pools) is not a connection's.
@@ -21,8 +36,9 @@ const WARM: usize = 200;
 /// Connections from one source address: a port each, far from the end of the ephemeral range.
 const PER_ADDRESS: usize = 5_000;
 
-/// A server's word that tells the child what it is.
+/// A server's words that tell the child what it is, and that it has TLS.
 const SERVE: &str = "--serve";
+const TLS: &str = "--tls";
 
 struct Idle;
 
@@ -36,9 +52,10 @@ impl Protocol for Idle {
 }
 
 /// The child: says its port, and on each line of its input how many connections it has.
-fn serve(n: usize) -> Result<(), String> {
+fn serve(n: usize, tls: bool) -> Result<(), String> {
     lws::system::raise_descriptor_limit(n as u64 + 100).map_err(|e| e.to_string())?;
     let vhost = Vhost::new("localhost").port(0).iface("127.0.0.1").protocol(Idle);
+    let vhost = if tls { vhost.tls(lws::tls::ServerTls::from_files(CERT, KEY)) } else { vhost };
     let mut cx = lws::context().create().map_err(|e| e.to_string())?;
     let vhost = cx.create_vhost(vhost).map_err(|e| e.to_string())?;
     println!("{}", cx.vh(vhost, "idle").and_then(|vh| vh.listen_port()).unwrap_or(0));
@@ -75,10 +92,11 @@ struct Server {
 }
 
 impl Server {
-    fn start(n: usize) -> Result<Self, String> {
+    fn start(n: usize, tls: bool) -> Result<Self, String> {
         let me = std::env::current_exe().map_err(|e| e.to_string())?;
         let mut child = Command::new(me)
             .args([SERVE, "-n", &n.to_string()])
+            .args(tls.then_some(TLS))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -167,7 +185,7 @@ fn open(
     cx: &mut Context,
     vhost: lws::VhostId,
     clients: &RefCell<Clients>,
-    port: u16,
+    to: &ConnectInfo,
     total: usize,
 ) -> Result<(), String> {
     const AT_ONCE: usize = 200;
@@ -177,7 +195,7 @@ fn open(
         for at in begun..next {
             let from = format!("127.0.0.{}", 2 + at / PER_ADDRESS);
             let mut vh = cx.vh(vhost, "hands").ok_or("no vhost")?;
-            vh.client_connect(ConnectInfo::new("127.0.0.1", port).method("RAW").iface(&from));
+            vh.client_connect(to.clone().iface(&from));
         }
         begun = next;
         let done = |_: &mut Context| clients.borrow().up >= begun || clients.borrow().problem.is_some();
@@ -191,30 +209,33 @@ fn open(
     Ok(())
 }
 
-fn measure(tests: &mut Tests, n: usize) -> Result<(), String> {
+fn measure(tests: &mut Tests, n: usize, way: &Way) -> Result<(), String> {
+    let n = n / way.part;
     let limit = lws::system::raise_descriptor_limit((n + WARM + 100) as u64).map_err(|e| e.to_string())?;
     if limit < (n + WARM + 50) as u64 {
         tests.skip("memory of idle connections", &format!("{n} connections need more than {limit} descriptors"));
         return Ok(());
     }
-    let mut server = Server::start(n + WARM)?;
+    let mut server = Server::start(n + WARM, way.tls)?;
+    let to = ConnectInfo::new("127.0.0.1", server.port).method("RAW");
+    let to = if way.tls { to.allow_insecure() } else { to };
     let clients = Rc::new(RefCell::new(Clients::default()));
     let mut cx = lws::context().create().map_err(|e| e.to_string())?;
     let vhost = Vhost::new("peers").protocol(Hands(Rc::clone(&clients)));
     let vhost = cx.create_vhost(vhost).map_err(|e| e.to_string())?;
-    open(&mut cx, vhost, &clients, server.port, WARM)?;
+    open(&mut cx, vhost, &clients, &to, WARM)?;
     tests.equal("the server has those to warm up", &server.connections()?, &WARM);
     let before = server.resident()?;
-    open(&mut cx, vhost, &clients, server.port, WARM + n)?;
+    open(&mut cx, vhost, &clients, &to, WARM + n)?;
     tests.equal("the server has all connections", &server.connections()?, &(n + WARM));
     let each = server.resident()?.saturating_sub(before) / n.max(1) as u64;
-    println!("{n} idle ws connections: {each} bytes of resident memory each");
-    tests.at_most("bytes for an idle connection", each, LIMIT);
+    println!("{n} idle {} connections: {each} bytes of resident memory each", way.name);
+    tests.at_most(&format!("bytes for an idle {} connection", way.name), each, way.limit);
     Ok(())
 }
 
 fn main() {
-    let (mut tests, cmdline) = Tests::start(&["-n", SERVE]);
+    let (mut tests, cmdline) = Tests::start(&["-n", SERVE, TLS]);
     let n = match cmdline.parse::<usize>("-n") {
         Ok(n) => n.unwrap_or(10_000),
         Err(e) => {
@@ -223,13 +244,15 @@ fn main() {
         }
     };
     if cmdline.has(SERVE) {
-        if let Err(e) = serve(n) {
+        if let Err(e) = serve(n, cmdline.has(TLS)) {
             eprintln!("{e}");
             std::process::exit(1);
         }
         return;
     }
-    let result = measure(&mut tests, n);
-    tests.result("the measurement", result);
+    for way in &WAYS {
+        let result = measure(&mut tests, n, way);
+        tests.result(&format!("the measurement of {}", way.name), result);
+    }
     tests.finish();
 }

@@ -9,7 +9,7 @@ use crate::http::token::Token;
 use crate::http::transaction::Transaction;
 #[cfg(feature = "ws")]
 use lws_core::Flow;
-use lws_core::{BindingId, BodyLength, Close, Cx, Fields, Head, Pending, Reason, Start};
+use lws_core::{BindingId, BodyLength, Close, Cx, Fields, Head, Pending, Reason, Start, VhostChoice};
 
 /// What CONNECT and TRACE, which nobody serves, are answered with.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -30,7 +30,7 @@ impl H1Rx {
             }
         }
         copy(cx, text, |head| head.host().unwrap_or_default());
-        if cx.select_vhost(text, Reason::HttpDropProtocol) {
+        if cx.select_vhost(text, Reason::HttpDropProtocol) == VhostChoice::Moved {
             self.fresh = false;
         }
         copy(cx, text, RequestHead::path);
