@@ -20,10 +20,8 @@ struct Way {
     part: usize,
 }
 
-const WAYS: [Way; 2] = [
-    Way { name: "ws", tls: false, limit: 700, part: 1 },
-    Way { name: "wss", tls: true, limit: 5 * 1024, part: 5 },
-];
+const WAYS: [Way; 2] =
+    [Way { name: "ws", tls: false, limit: 700, part: 1 }, Way { name: "wss", tls: true, limit: 5 * 1024, part: 5 }];
 
 /// The certificate that the examples have for localhost.
 const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../minimal-examples/certs/localhost-100y.cert");
