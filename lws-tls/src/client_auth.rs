@@ -5,8 +5,9 @@
 //! reason becomes the words that OpenSSL has for it. Called by rustls within a session's call, for
 //! which the words are left behind. That the client has the certificate's key is always checked.
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, utc};
 use crate::provider::provider;
+use crate::reason;
 use crate::verdict::{self, Verdict};
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
@@ -93,7 +94,7 @@ impl ClientCertVerifier for ClientAuth {
             None => CertificateError::UnknownIssuer.into(),
         };
         let Error::InvalidCertificate(why) = &fault else { return Err(fault) };
-        let why = reason(why, end_entity, intermediates);
+        let why = words(why, end_entity, intermediates);
         if self.policy == ClientCerts::ProgramDecides {
             verdict::leave(Verdict::Forgiven(why));
             return Ok(ClientCertVerified::assertion());
@@ -125,25 +126,26 @@ impl ClientCertVerifier for ClientAuth {
     }
 }
 
-/// OpenSSL's words for what webpki has found.
-fn reason(why: &CertificateError, end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> String {
-    let text = match why {
+/// What is wrong, with the date that is meant.
+fn words(why: &CertificateError, end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>]) -> String {
+    let words = match why {
         CertificateError::UnknownIssuer if is_self_signed(end_entity) => "self-signed certificate",
         CertificateError::UnknownIssuer if intermediates.iter().any(is_self_signed) => {
             "self-signed certificate in certificate chain"
         }
-        CertificateError::UnknownIssuer => "unable to get local issuer certificate",
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "certificate has expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "certificate is not yet valid",
-        CertificateError::BadSignature => "certificate signature failure",
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "unsuitable certificate purpose"
+        CertificateError::ExpiredContext { not_after, .. } => {
+            return format!("certificate has expired: valid until {}", utc_of(*not_after));
         }
-        CertificateError::UnhandledCriticalExtension => "unhandled critical extension",
-        CertificateError::BadEncoding => "the certificate can't be read",
-        why => return why.to_string(),
+        CertificateError::NotValidYetContext { not_before, .. } => {
+            return format!("certificate is not yet valid: valid from {}", utc_of(*not_before));
+        }
+        why => return reason::of(why).map_or_else(|| why.to_string(), str::to_owned),
     };
-    text.to_owned()
+    words.to_owned()
+}
+
+fn utc_of(time: UnixTime) -> String {
+    utc(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
 }
 
 fn is_self_signed(der: &CertificateDer<'_>) -> bool {

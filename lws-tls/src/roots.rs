@@ -3,18 +3,15 @@
 //! the OS where it has a verifier of its own. Made by `client`, asked by `verify`.
 
 use crate::certificate::{AlternativeName, Certificate};
+use crate::input::{parse_chain, read};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::WebPkiSupportedAlgorithms;
-use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, OtherError, RootCertStore};
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use x509_parser::asn1_rs::{Any, FromDer};
 
 /// Largest file that is taken for one of CA certificates. That of the web's has a fiftieth of it.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
@@ -59,11 +56,13 @@ impl Cas {
     pub(crate) fn read(sources: Vec<CaSource>) -> Result<(Self, RootCertStore), String> {
         let (mut cas, mut store) = (Self::default(), RootCertStore::empty());
         for source in sources {
-            let (from, bytes) = match source {
-                CaSource::File(path) => (format!("CA file {}", path.display()), read(&path)),
-                CaSource::Memory(bytes) => ("CA in memory".to_owned(), Ok(bytes)),
+            let (from, certificates) = match source {
+                CaSource::File(path) => {
+                    (format!("CA file {}", path.display()), read(&path, MAX_FILE).and_then(|bytes| parse_chain(&bytes)))
+                }
+                CaSource::Memory(bytes) => ("CA in memory".to_owned(), parse_chain(&bytes)),
             };
-            let certificates = bytes.and_then(|bytes| parse(&bytes)).map_err(|why| format!("{from}: {why}"))?;
+            let certificates = certificates.map_err(|why| format!("{from}: {why}"))?;
             for (at, certificate) in certificates.into_iter().enumerate() {
                 let unusable = |why| format!("{from}: its certificate {} can't be used: {why}", at + 1);
                 store.add(certificate.clone()).map_err(|e| unusable(e.to_string()))?;
@@ -72,43 +71,6 @@ impl Cas {
         }
         Ok((cas, store))
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let mut bytes = Vec::new();
-    // what claims to be short may be endless, a device for one
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-    if bytes.len() as u64 > MAX_FILE { Err(format!("larger than {} MiB", MAX_FILE >> 20)) } else { Ok(bytes) }
-}
-
-fn parse(bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    const NONE: &str = "no certificate in it, neither PEM nor DER";
-    if bytes.trim_ascii().is_empty() {
-        return Err("empty".to_owned());
-    }
-    // DER starts with an ASN.1 SEQUENCE, which no PEM text does
-    if bytes.first() == Some(&0x30) {
-        return parse_der(bytes);
-    }
-    match CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>() {
-        Ok(certificates) if certificates.is_empty() => Err(NONE.to_owned()),
-        Ok(certificates) => Ok(certificates),
-        Err(pem::Error::NoItemsFound) => Err(NONE.to_owned()),
-        Err(e) => Err(format!("damaged PEM: {e}")),
-    }
-}
-
-/// Certificates one after the other.
-fn parse_der(mut bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let mut certificates = Vec::new();
-    while !bytes.is_empty() {
-        let (rest, _) = Any::from_der(bytes).map_err(|_| "damaged DER".to_owned())?;
-        let (certificate, _) = bytes.split_at_checked(bytes.len() - rest.len()).unwrap_or_default();
-        certificates.push(CertificateDer::from(certificate.to_vec()));
-        bytes = rest;
-    }
-    Ok(certificates)
 }
 
 /// What a server has shown, and what it is asked to be.

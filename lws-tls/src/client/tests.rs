@@ -373,7 +373,7 @@ fn a_ca_file_that_is_of_no_use_is_named() {
             b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n",
             "certificate 1 can't be used",
         ),
-        ("cut.der", &ca.der()[..100], "damaged DER"),
+        ("cut.der", &ca.der()[..100], "cut short"),
     ] {
         let text = broken(with(name, content));
         assert!(text.starts_with("CA file ") && text.contains(name) && text.contains(reason), "{text}");

@@ -5,11 +5,9 @@
 //! name. Keys are never logged: [`Identity`]'s `Debug` shows lengths only. What was read is
 //! overwritten before its memory is given back.
 
-mod input;
-
 use crate::certificate::{Certificate, CertificateError};
+use crate::input::{parse_chain, parse_key, read};
 use crate::provider::provider;
-use input::{MAX_FILE, parse_chain, parse_key, read};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
@@ -17,6 +15,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroize;
+
+/// Largest file that is taken for a certificate or a key. A chain of a dozen certificates has a
+/// tenth of it.
+const MAX_FILE: u64 = 1024 * 1024;
 
 /// A certificate chain, the owner's certificate first, and the owner's private key.
 pub struct Identity {
@@ -37,8 +39,13 @@ impl Drop for Identity {
 pub enum Problem {
     /// The file can't be read.
     Io(io::Error),
-    /// The file is larger than 1 MiB.
-    TooLarge,
+    /// The file is larger than any such file is.
+    TooLarge {
+        /// Bytes that would have been taken.
+        limit: u64,
+    },
+    /// There is nothing in it.
+    Empty,
     /// The text has no PEM block of a certificate, and isn't DER either.
     NoCertificate,
     /// The text has no PEM block of a private key, and isn't DER either.
@@ -80,21 +87,28 @@ impl fmt::Display for IdentityError {
             Some(file) => write!(f, "{}: ", file.display())?,
             None => f.write_str("in memory: ")?,
         }
-        match &self.problem {
-            Problem::Io(e) => e.fmt(f),
-            Problem::TooLarge => write!(f, "larger than {} MiB", MAX_FILE >> 20),
-            Problem::NoCertificate => f.write_str("no certificate in it, neither PEM nor DER"),
-            Problem::NoKey => f.write_str("no private key in it, neither PEM nor DER"),
-            Problem::EncryptedKey => f.write_str("the private key is encrypted; one without a passphrase is needed"),
-            Problem::Pem(e) => write!(f, "damaged PEM: {e}"),
-            Problem::DamagedDer => f.write_str("a certificate in DER is cut short, or something else follows it"),
-            Problem::Certificate { depth: 0, why } => write!(f, "the certificate can't be used: {why}"),
-            Problem::Certificate { depth, why } => write!(f, "certificate {depth} of the chain can't be used: {why}"),
-            Problem::Key(why) => write!(f, "the private key can't be used: {why}"),
-            Problem::Mismatch { key: Some(key) } => {
+        self.problem.fmt(f)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(e) => e.fmt(f),
+            Self::TooLarge { limit } => write!(f, "larger than {} MiB", limit >> 20),
+            Self::Empty => f.write_str("empty"),
+            Self::NoCertificate => f.write_str("no certificate in it, neither PEM nor DER"),
+            Self::NoKey => f.write_str("no private key in it, neither PEM nor DER"),
+            Self::EncryptedKey => f.write_str("the private key is encrypted; one without a passphrase is needed"),
+            Self::Pem(e) => write!(f, "damaged PEM: {e}"),
+            Self::DamagedDer => f.write_str("a certificate in DER is cut short, or something else follows it"),
+            Self::Certificate { depth: 0, why } => write!(f, "the certificate can't be used: {why}"),
+            Self::Certificate { depth, why } => write!(f, "certificate {depth} of the chain can't be used: {why}"),
+            Self::Key(why) => write!(f, "the private key can't be used: {why}"),
+            Self::Mismatch { key: Some(key) } => {
                 write!(f, "the private key in {} is not this certificate's", key.display())
             }
-            Problem::Mismatch { key: None } => f.write_str("the private key is not this certificate's"),
+            Self::Mismatch { key: None } => f.write_str("the private key is not this certificate's"),
         }
     }
 }
@@ -109,8 +123,8 @@ impl Identity {
     /// See [`Problem`]; the error names the file. Whether they belong together is for
     /// [`check`](Self::check) to say.
     pub fn from_files(chain: &Path, key: &Path) -> Result<Self, IdentityError> {
-        let chain_bytes = read(chain).map_err(in_file(chain))?;
-        let key_bytes = read(key).map_err(in_file(key))?;
+        let chain_bytes = read(chain, MAX_FILE).map_err(in_file(chain))?;
+        let key_bytes = read(key, MAX_FILE).map_err(in_file(key))?;
         let files = Some((chain.to_owned(), key.to_owned()));
         let chain = parse_chain(&chain_bytes).map_err(in_file(chain))?;
         let key = parse_key(&key_bytes).map_err(in_file(key))?;

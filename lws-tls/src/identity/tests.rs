@@ -70,7 +70,7 @@ fn der_is_recognised() {
 
 #[test]
 fn what_is_missing_is_said() {
-    assert!(problem(Identity::from_memory(b"", KEY.as_bytes())).contains("no certificate"));
+    assert!(problem(Identity::from_memory(b"", KEY.as_bytes())).contains("empty"));
     assert!(problem(Identity::from_memory(KEY.as_bytes(), KEY.as_bytes())).contains("no certificate"));
     assert!(problem(Identity::from_memory(CERT.as_bytes(), CERT.as_bytes())).contains("no private key"));
     let damaged = CERT.replace("MAMCAQE=", "!!!!");
@@ -165,12 +165,12 @@ fn an_encrypted_key_is_said_to_be() {
     refused(ENCRYPTED_PKCS8.as_bytes());
     refused(ENCRYPTED_SEC1.as_bytes());
     refused(ENCRYPTED_SEC1.replace('\n', "\r\n").as_bytes());
-    // their beginnings in DER, with a PKCS#5 and a PKCS#12 algorithm
-    refused(&[0x30, 0x81, 0xec, 0x30, 0x57, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 0x0d]);
-    refused(&[0x30, 0x81, 0xb1, 0x30, 0x1c, 6, 10, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12, 1, 3]);
+    // what they begin with in DER, with a PKCS#5 and a PKCS#12 algorithm
+    refused(&[0x30, 13, 0x30, 11, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 5, 0x0d]);
+    refused(&[0x30, 14, 0x30, 12, 6, 10, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 12, 1, 3]);
     // a certificate, and a public key, are no key at all
     assert!(problem(Identity::from_memory(&cert, &cert)).contains("no private key"));
-    let public = [0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
+    let public = [0x30, 11, 0x30, 9, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
     assert!(problem(Identity::from_memory(&cert, &public)).contains("no private key"));
 }
 

@@ -2,6 +2,7 @@
 //! it: those of OpenSSL's `X509_verify_cert_error_string`, with the name or date that is meant.
 
 use crate::certificate::{AlternativeName, Certificate, ExtendedKeyUsage, utc};
+use crate::reason;
 use lws_core::TlsAllow;
 use rustls::CertificateError;
 use rustls::pki_types::ServerName;
@@ -52,7 +53,7 @@ impl Fault {
 
     /// What the verifier says, for anything but a date or a name.
     pub(super) fn other(why: CertificateError, leaf: &Certificate) -> Self {
-        let text = reason(&why, leaf);
+        let text = words(&why, leaf);
         Self::Other(why, text)
     }
 
@@ -108,7 +109,7 @@ pub(super) fn serves(leaf: &Certificate) -> bool {
     purposes.is_empty() || purposes.contains(&ExtendedKeyUsage::ServerAuth)
 }
 
-fn reason(why: &CertificateError, leaf: &Certificate) -> String {
+fn words(why: &CertificateError, leaf: &Certificate) -> String {
     let text = match why {
         CertificateError::UnknownIssuer => {
             return format!("unable to get local issuer certificate: issued by \"{}\"", printable(leaf.issuer()));
@@ -122,19 +123,10 @@ fn reason(why: &CertificateError, leaf: &Certificate) -> String {
         CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
             return format!("unsupported signature algorithm: {}", leaf.signature_algorithm());
         }
-        CertificateError::Expired => "certificate has expired",
-        CertificateError::NotValidYet => "certificate is not yet valid",
-        CertificateError::BadSignature => "certificate signature failure",
-        CertificateError::BadEncoding => "the certificate can't be read",
-        CertificateError::Revoked => "certificate revoked",
-        CertificateError::UnhandledCriticalExtension => "unhandled critical extension",
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "unsuitable certificate purpose"
-        }
         // verifiers have their own errors for these two
         CertificateError::Other(_) if !serves(leaf) => "unsuitable certificate purpose",
         CertificateError::Other(_) if leaf.is_ca() => "a CA's certificate, used as a server's",
-        why => return printable(&why.to_string()),
+        why => return reason::of(why).map_or_else(|| printable(&why.to_string()), str::to_owned),
     };
     text.to_owned()
 }

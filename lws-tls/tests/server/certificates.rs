@@ -53,7 +53,7 @@ fn client_certificates_required() {
         assert_eq!(served.session().peer_complaint(), None);
         for (bad, why) in [
             (None, "peer did not return a certificate"),
-            (Some(&old), "certificate has expired"),
+            (Some(&old), "certificate has expired: valid until 2001-01-01 00:00:00 UTC"),
             (Some(&wrong), "unsuitable certificate purpose"),
             (Some(&own), "self-signed certificate"),
             (Some(&foreign), "unable to get local issuer certificate"),
@@ -79,7 +79,10 @@ fn client_certificates_optional() {
         let (_, mut served) = connected(&server, &client_config(&ca, version, Some(&good), &[]));
         assert!(served.session().peer_certificate(0).is_some());
         let (text, _) = refusal(&server, &client_config(&ca, version, Some(&old), &[]));
-        assert_eq!(text, "client's cert didn't look good: certificate has expired");
+        assert_eq!(
+            text,
+            "client's cert didn't look good: certificate has expired: valid until 2001-01-01 00:00:00 UTC"
+        );
     }
 }
 
@@ -94,7 +97,7 @@ fn client_certificates_the_program_decides_about() {
         for (shown, complaint) in [
             (None, None),
             (Some(&good), None),
-            (Some(&old), Some("certificate has expired")),
+            (Some(&old), Some("certificate has expired: valid until 2001-01-01 00:00:00 UTC")),
             (Some(&own), Some("self-signed certificate")),
         ] {
             let (_, mut served) = connected(&server, &client_config(&ca, version, shown, &[]));
