@@ -278,6 +278,12 @@ impl Cx<'_> {
         Some(self.svc.vhosts.get(conn.vhost.0 as usize)?.non_ssl)
     }
 
+    /// Whether the vhost has a role for connections that don't speak this one.
+    pub fn has_fallback(&self) -> bool {
+        let vhost = self.vhost().and_then(|v| self.svc.vhosts.get(v.0 as usize));
+        vhost.is_some_and(|v| v.fallback.is_some())
+    }
+
     /// The role that the vhost has for connections that don't speak this one, bound to the protocol
     /// it has for them, to be [become](Flow::Become); `None` when it has none. For the very first
     /// bytes of a connection; a session that there is already ends without a callback.

@@ -1,7 +1,8 @@
 //! lws in Rust: an event-loop network library in the shape of libwebsockets. One thread, one loop,
 //! callbacks with a reason.
 //!
-//! This crate is the face: it brings the roles (http/1, WebSocket, raw) and re-exports the reactor.
+//! This crate is the face: it brings the roles (http/1, WebSocket, raw) and TLS, and re-exports the
+//! reactor.
 //! Depend on it as `lws = { package = "lws-roles", .. }` and `use lws::prelude::*`.
 //!
 //! ```
@@ -40,6 +41,20 @@
 //!     context.service(None)?; // or context.run(), until a signal
 //!     Ok(())
 //! }
+//! ```
+//!
+//! With TLS it is a certificate more, and all else stays as it is:
+//!
+//! ```no_run
+//! use lws::prelude::*;
+//! # use lws_roles as lws;
+//!
+//! # #[cfg(any(feature = "tls", feature = "tls-ring"))]
+//! let vhost = Vhost::new("example.com")
+//!     .port(443)
+//!     .tls(ServerTls::from_files("example.com.pem", "example.com.key"))
+//!     .non_ssl(NonSsl::Redirect)
+//!     .mount(Mount::dir("/", "/var/www"));
 //! ```
 #![forbid(unsafe_code)]
 

@@ -7,6 +7,8 @@ pub use crate::http::wsi::HttpWsi;
 #[cfg(feature = "ws")]
 pub use crate::ws::WsVhost;
 pub use lws_core::{
-    Adopt, Close, Cmdline, ConnectInfo, Context, Protocol, Reason, Ring, Tail, Vh, Vhost, VhostReason, Write, Wsi,
-    WsiId, lwsl_err, lwsl_notice, lwsl_user, lwsl_warn,
+    Adopt, Close, Cmdline, ConnectInfo, Context, NonSsl, Protocol, Reason, Ring, Tail, Vh, Vhost, VhostReason, Write,
+    Wsi, WsiId, lwsl_err, lwsl_notice, lwsl_user, lwsl_warn,
 };
+#[cfg(any(feature = "tls", feature = "tls-ring"))]
+pub use lws_tls::{ClientTls, ServerTls, TlsWsi};

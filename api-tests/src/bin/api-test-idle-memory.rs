@@ -53,7 +53,7 @@ impl Protocol for Idle {
 fn serve(n: usize, tls: bool) -> Result<(), String> {
     lws::system::raise_descriptor_limit(n as u64 + 100).map_err(|e| e.to_string())?;
     let vhost = Vhost::new("localhost").port(0).iface("127.0.0.1").protocol(Idle);
-    let vhost = if tls { vhost.tls(lws::tls::ServerTls::from_files(CERT, KEY)) } else { vhost };
+    let vhost = if tls { vhost.tls(ServerTls::from_files(CERT, KEY)) } else { vhost };
     let mut cx = lws::context().create().map_err(|e| e.to_string())?;
     let vhost = cx.create_vhost(vhost).map_err(|e| e.to_string())?;
     println!("{}", cx.vh(vhost, "idle").and_then(|vh| vh.listen_port()).unwrap_or(0));

@@ -8,7 +8,7 @@
 //! | module | is |
 //! |---|---|
 //! | [`token`], [`method`], [`status`] | names with numbers |
-//! | [`uri`], [`url`] | request targets and paths; absolute URLs for clients |
+//! | [`uri`], [`url`], `host` | request targets and paths; absolute URLs and Hosts for clients |
 //! | [`head`] | request and response heads, field lookup, message framing |
 //! | [`chunked`] | the chunked transfer coding, both ways |
 //! | [`date`], [`etag`], [`range`] | validators, preconditions, byte ranges |
@@ -19,6 +19,7 @@ pub mod date;
 pub mod etag;
 pub(crate) mod file;
 pub mod head;
+pub(crate) mod host;
 pub mod method;
 pub mod mime;
 pub mod mount;

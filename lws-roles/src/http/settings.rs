@@ -22,6 +22,8 @@ pub(crate) struct HttpSettings {
     pub(crate) bad_header: Option<(String, FieldError)>,
     pub(crate) server_string: Option<String>,
     pub(crate) security: bool,
+    /// The value of Strict-Transport-Security.
+    pub(crate) transport_security: Option<String>,
     pub(crate) error_document_404: Option<String>,
 }
 
@@ -38,6 +40,7 @@ impl Default for HttpSettings {
             bad_header: None,
             server_string: Some("lws".to_owned()),
             security: false,
+            transport_security: None,
             error_document_404: None,
         }
     }
@@ -63,7 +66,7 @@ fn is_framing(name: &str) -> bool {
 
 impl HttpSettings {
     /// Adds what every response of the vhost has, unless it is there already.
-    pub(crate) fn add_common(&self, fields: &mut Fields) -> Result<(), FieldError> {
+    pub(crate) fn add_common(&self, fields: &mut Fields, under_tls: bool) -> Result<(), FieldError> {
         for (name, value) in self.headers.iter() {
             if !fields.contains(name) {
                 fields.add_bytes(name, value)?;
@@ -75,6 +78,12 @@ impl HttpSettings {
                     fields.add(name, value)?;
                 }
             }
+        }
+        //= rfc6797#7.2 an HSTS host MUST NOT include the field in responses over non-secure transport
+        if let Some(value) = self.transport_security.as_ref().filter(|_| under_tls)
+            && !fields.contains("strict-transport-security")
+        {
+            fields.add("strict-transport-security", value)?;
         }
         match &self.server_string {
             Some(server) if !fields.contains("server") => fields.add("server", server),
@@ -167,6 +176,12 @@ pub trait HttpVhost: Sized {
     #[must_use]
     fn security_best_practices(self) -> Self;
 
+    /// Under TLS, tells browsers to come by TLS only, for so long, and to subdomains too if that is
+    /// set (RFC 6797; C: `LWS_SERVER_OPTION_STS`, with half a year and subdomains). Whole seconds,
+    /// default off.
+    #[must_use]
+    fn strict_transport_security(self, max_age: Duration, include_subdomains: bool) -> Self;
+
     /// Where a request for a missing file is redirected to (C: `error_document_404`).
     #[must_use]
     fn error_document_404(self, uri: &str) -> Self;
@@ -214,6 +229,13 @@ impl HttpVhost for Vhost {
     fn server_string(mut self, text: &str) -> Self {
         let settings = self.settings_mut::<HttpSettings>();
         settings.server_string = (!text.is_empty()).then(|| text.to_owned());
+        self
+    }
+
+    fn strict_transport_security(mut self, max_age: Duration, include_subdomains: bool) -> Self {
+        let subdomains = if include_subdomains { "; includeSubDomains" } else { "" };
+        self.settings_mut::<HttpSettings>().transport_security =
+            Some(format!("max-age={}{subdomains}", max_age.as_secs()));
         self
     }
 

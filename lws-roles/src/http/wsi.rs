@@ -204,6 +204,7 @@ trait Sender {
     fn settings(&self) -> Option<std::rc::Rc<HttpSettings>>;
     fn send_head(&mut self, head: &Head<'_>) -> Result<(), WriteError>;
     fn give_back(&mut self, fields: Fields);
+    fn is_under_tls(&self) -> bool;
 }
 
 impl Sender for Wsi<'_> {
@@ -217,6 +218,10 @@ impl Sender for Wsi<'_> {
 
     fn give_back(&mut self, fields: Fields) {
         self.return_fields(fields);
+    }
+
+    fn is_under_tls(&self) -> bool {
+        self.is_ssl()
     }
 }
 
@@ -269,7 +274,7 @@ impl Response<'_> {
             return Err(e.into());
         }
         if let Some(settings) = self.wsi.settings() {
-            settings.add_common(fields)?;
+            settings.add_common(fields, self.wsi.is_under_tls())?;
         }
         self.wsi.send_head(&Head { start: Start::Response { status: self.status }, fields, body: self.body })
     }

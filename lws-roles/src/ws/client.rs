@@ -20,6 +20,7 @@ use super::server::put;
 use super::settings::WsSettings;
 use super::tx::{NotYet, WsTx};
 use crate::http::head::{HeadLimits, ResponseHead};
+use crate::http::host::host_of;
 use crate::http::settings::HttpSettings;
 use crate::http::transaction::ClientTransaction;
 use lws_core::{
@@ -39,6 +40,10 @@ pub struct WsFactory;
 impl RoleFactory for WsFactory {
     fn name(&self) -> &'static str {
         "ws"
+    }
+
+    fn alpn(&self) -> &'static [&'static str] {
+        &["http/1.1"]
     }
 
     fn server(&self) -> Option<Halves> {
@@ -136,10 +141,7 @@ impl WsClientRx {
 fn own_fields(info: &ConnectInfo, handshake: &ClientHandshake) -> Result<Fields, FieldError> {
     let mut fields = Fields::new();
     //= rfc6455#4.1 |Host|: the host, with the port unless it is the default one
-    match &info.host {
-        Some(host) => fields.add("Host", host)?,
-        None => fields.add("Host", &host_of(&info.address, info.port))?,
-    }
+    fields.add("Host", &host_of(info))?;
     for (name, value) in handshake.headers() {
         fields.add_bytes(name, value)?;
     }
@@ -147,16 +149,6 @@ fn own_fields(info: &ConnectInfo, handshake: &ClientHandshake) -> Result<Fields,
         fields.add("Origin", origin)?;
     }
     Ok(fields)
-}
-
-fn host_of(address: &str, port: u16) -> String {
-    let name = match address {
-        // a unix socket has no host
-        _ if address.starts_with('+') => return "localhost".to_owned(),
-        v6 if v6.contains(':') && !v6.starts_with('[') => format!("[{v6}]"),
-        name => name.to_owned(),
-    };
-    if port == 80 { name } else { format!("{name}:{port}") }
 }
 
 fn send_request(cx: &mut Cx<'_>, path: &str, own: &Fields, added: &Fields) -> Result<(), &'static str> {

@@ -83,15 +83,6 @@ fn rfc6455_4_1_keys_are_fresh() {
 }
 
 #[test]
-fn rfc9110_7_2_host_of_the_request() {
-    assert_eq!(host_of("example.com", 80), "example.com");
-    assert_eq!(host_of("example.com", 7681), "example.com:7681");
-    assert_eq!(host_of("::1", 80), "[::1]");
-    assert_eq!(host_of("[::1]", 81), "[::1]:81");
-    assert_eq!(host_of("+@abstract", 1), "localhost");
-}
-
-#[test]
 fn established_after_a_good_answer_and_interim_ones() {
     let mut bench = start(plain());
     bench.script(|wsi, reason| {

@@ -32,6 +32,10 @@ impl RoleFactory for H1ClientFactory {
         "h1-client"
     }
 
+    fn alpn(&self) -> &'static [&'static str] {
+        &["http/1.1"]
+    }
+
     fn server(&self) -> Option<Halves> {
         None
     }

@@ -1,7 +1,7 @@
 //! Where a redirect leads (RFC 9110 section 15.4): pure functions from a request and a `Location`
 //! to the next request. Called by `rx`; connects nothing.
 
-use super::request::host_of;
+use crate::http::host::{host_of, scheme_of};
 use crate::http::method::Method;
 use crate::http::url::{self, Scheme, Url};
 use lws_core::ConnectInfo;
@@ -18,9 +18,7 @@ pub(super) enum RedirectError {
     Url,
     /// From TLS to plain text.
     Downgrade,
-    /// To TLS, which this role has none of.
-    Tls,
-    /// To a scheme other than http.
+    /// To a scheme other than http and https.
     Scheme,
     /// The method keeps its body, and part of that has been sent.
     Body,
@@ -33,7 +31,6 @@ impl fmt::Display for RedirectError {
             Self::NoLocation => "HS: Redirect code but no Location",
             Self::Url => "HS: URI did not parse",
             Self::Downgrade => "HS: Redirect attempted SSL downgrade",
-            Self::Tls => "HS: Redirect failed: the https target needs TLS, which this connection does not have",
             Self::Scheme => "HS: Redirect failed: the target is not http",
             Self::Body => "HS: Redirect failed: the request body was sent and can't be sent again",
         })
@@ -64,7 +61,7 @@ pub(super) const fn method_after(status: u16, method: Method) -> Method {
 /// # Errors
 /// [`RedirectError`] of the target.
 pub(super) fn follow(info: &ConnectInfo, location: &str) -> Result<ConnectInfo, RedirectError> {
-    let base = format!("http://{}{}", host_of(info), info.path);
+    let base = format!("{}://{}{}", scheme_of(info).as_str(), host_of(info), info.path);
     let base = url::parse_absolute(&base).map_err(|_| RedirectError::Url)?;
     let target = url::resolve(&base, location).map_err(|_| RedirectError::Url)?;
     let target = url::parse_absolute(&target).map_err(|_| RedirectError::Url)?;
@@ -72,6 +69,10 @@ pub(super) fn follow(info: &ConnectInfo, location: &str) -> Result<ConnectInfo, 
     let mut next = info.clone();
     next.path.clear();
     target.write_target(&mut next.path);
+    if target.scheme.is_tls() {
+        // what is forgiven to begin with is forgiven on the way
+        next.tls.get_or_insert_default();
+    }
     if !is_same_server(&base, &target) {
         target.host.clone_into(&mut next.address);
         next.port = target.port;
@@ -82,15 +83,14 @@ pub(super) fn follow(info: &ConnectInfo, location: &str) -> Result<ConnectInfo, 
 }
 
 fn is_same_server(a: &Url<'_>, b: &Url<'_>) -> bool {
-    a.host.eq_ignore_ascii_case(b.host) && a.port == b.port
+    a.scheme == b.scheme && a.host.eq_ignore_ascii_case(b.host) && a.port == b.port
 }
 
 /// Whether a redirect may lead from one scheme to the other.
 fn allowed(from: Scheme, to: Scheme) -> Result<(), RedirectError> {
     match to {
         _ if from.is_tls() && !to.is_tls() => Err(RedirectError::Downgrade),
-        Scheme::Http => Ok(()),
-        Scheme::Https => Err(RedirectError::Tls),
+        Scheme::Http | Scheme::Https => Ok(()),
         Scheme::Ws | Scheme::Wss => Err(RedirectError::Scheme),
     }
 }
@@ -98,6 +98,7 @@ fn allowed(from: Scheme, to: Scheme) -> Result<(), RedirectError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lws_core::TlsAllow;
 
     fn info() -> ConnectInfo {
         ConnectInfo::new("127.0.0.1", 8080).path("/a/b?q").method("GET")
@@ -152,11 +153,25 @@ mod tests {
 
     #[test]
     fn targets_that_are_refused() {
-        assert_eq!(to(&info(), "https://127.0.0.1/"), Err(RedirectError::Tls));
         assert_eq!(to(&info(), "ws://h/"), Err(RedirectError::Scheme));
         for bad in ["http://", "ftp://h/", "http://user@h/", "/a b", "http://h:99999/", "/x\r\ny: z"] {
             assert_eq!(to(&info(), bad), Err(RedirectError::Url), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn rfc9110_15_4_a_redirect_to_https_goes_on_under_tls() {
+        let next = follow(&info(), "https://other/x").unwrap();
+        assert_eq!((next.address.as_str(), next.port, next.tls), ("other", 443, Some(TlsAllow::default())));
+        // a server that is at the same place in plain text is another one
+        let next = follow(&info().host("virtual"), "https://127.0.0.1:8080/").unwrap();
+        assert_eq!((next.port, next.host, next.tls.is_some()), (8080, None, true));
+        let lenient = ConnectInfo::new("h", 443).method("GET").allow_selfsigned();
+        for location in ["/x", "https://other/x"] {
+            assert_eq!(follow(&lenient, location).unwrap().tls, lenient.tls, "{location}");
+        }
+        assert_eq!(follow(&lenient, "//other/x").map(|next| next.port), Ok(443));
+        assert_eq!(follow(&lenient, "http://h/x").map(drop), Err(RedirectError::Downgrade));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Called by `rx` once user code has added its fields. Writes bytes, calls nobody.
 
 use crate::http::head::list_tokens;
+use crate::http::host::host_of;
 use crate::http::method::Method;
 use crate::http::transaction::Outgoing;
 use crate::http::url;
@@ -58,30 +59,6 @@ const OF_A_BODY: [&str; 7] = [
     "transfer-encoding",
     "digest",
 ];
-
-/// What the Host field of a request to `info` is, unless user code adds its own.
-//= rfc9110#7.2 Host: the target's authority, without a port that is the scheme's own
-pub(super) fn host_of(info: &ConnectInfo) -> String {
-    if let Some(host) = &info.host {
-        return host.clone();
-    }
-    if info.address.starts_with('+') {
-        return "localhost".to_owned();
-    }
-    let name = info.address.trim_start_matches('[').trim_end_matches(']');
-    let mut host = if name.contains(':') {
-        // a zone means something on this machine only
-        let address = name.split_once('%').map_or(name, |(address, _)| address);
-        format!("[{address}]")
-    } else {
-        name.to_owned()
-    };
-    if info.port != 80 {
-        host.push(':');
-        host.push_str(&info.port.to_string());
-    }
-    host
-}
 
 /// Whether what the program asked for can be put into a request at all.
 ///
@@ -280,15 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc9112_3_2_host_is_the_target_or_what_was_set() {
-        let host = |address: &str, port| host_of(&ConnectInfo::new(address, port));
-        assert_eq!(host("example.com", 80), "example.com");
-        assert_eq!(host("example.com", 8080), "example.com:8080");
-        assert_eq!(host("::1", 80), "[::1]");
-        assert_eq!(host("[::1]", 443), "[::1]:443");
-        assert_eq!(host("fe80::1%eth0", 80), "[fe80::1]");
-        assert_eq!(host("+/run/x.sock", 80), "localhost");
-        assert_eq!(host_of(&ConnectInfo::new("1.2.3.4", 81).host("name")), "name");
+    fn rfc9112_3_2_user_code_may_bring_its_own_host() {
         let own = head(Method::Get, &ConnectInfo::new("h", 80).pipeline(true), &[("Host", "mine")], false, false);
         assert_eq!(own, "GET / HTTP/1.1\r\nHost: mine\r\n\r\n");
     }

@@ -52,7 +52,7 @@ impl H1Rx {
                 fields.add(name, value)?;
             }
             fields.add("content-type", "text/html")?;
-            settings.add_common(&mut fields)?;
+            settings.add_common(&mut fields, cx.is_tls())?;
             let body = BodyLength::Known(page.len() as u64);
             cx.write_head(&Head { start: Start::Response { status: code }, fields: &fields, body })?;
             cx.write(&page, Write::HttpFinal).map(drop)
@@ -90,7 +90,7 @@ impl H1Rx {
             Found::Redirect(location) => return self.answer_stop(cx, 301, &[("location", &location)], ""),
             Found::Refused(code) => return self.answer_stop(cx, code, &[], ""),
         };
-        settings.add_common(&mut fields).map_err(WriteError::from)?;
+        settings.add_common(&mut fields, cx.is_tls()).map_err(WriteError::from)?;
         cx.write_head(&Head { start: Start::Response { status: code }, fields: &fields, body })?;
         cx.return_fields(fields);
         self.user_file = by_user;

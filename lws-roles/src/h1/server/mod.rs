@@ -6,6 +6,7 @@
 //!    |  \--- no body -----------|----------------> Responding                       ^
 //!    |  \--- file mount --> Sending -----------------^  | completed too early       |
 //!    |  \--- upgrade -----> the ws role                 '-----> Discard ------------'
+//!    |-- no http at all: the vhost's fallback role
 //!    '-- refused: error page, lingering close
 //! ```
 //!
@@ -16,6 +17,7 @@
 
 mod answer;
 mod end;
+mod opening;
 mod request;
 
 use super::body::BodyReader;
@@ -28,9 +30,14 @@ use lws_core::{
     Adopt, Close, ConnectInfo, Cx, Farewell, Flow, Halves, Pending, Reason, RoleFactory, RoleRx, RxBuf, Settings,
     Write, WriteError,
 };
+use opening::{Opening, opening};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
+
+/// What a client gets that speaks plain http where there is only https.
+const PLAIN_REFUSAL: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\ncontent-length: 49\r\n\
+    connection: close\r\n\r\nThis port is for https: use https:// in the URL.\n";
 
 /// Makes HTTP/1 server connections; the default role of a vhost that listens.
 pub struct H1Factory;
@@ -50,6 +57,14 @@ impl RoleFactory for H1Factory {
 
     fn adopts(&self, kind: Adopt) -> bool {
         kind == Adopt::Http
+    }
+
+    fn alpn(&self) -> &'static [&'static str] {
+        &["http/1.1"]
+    }
+
+    fn plain_refusal(&self) -> &'static [u8] {
+        PLAIN_REFUSAL
     }
 
     fn check(&self, settings: &Settings, rx_buffer: usize) -> Result<(), String> {
@@ -97,6 +112,8 @@ struct H1Rx {
     endless: bool,
     /// The peer may be sending what won't be read.
     unread: bool,
+    /// Nothing has told yet that the peer speaks http, and the vhost has a role for who doesn't.
+    may_fall_back: bool,
 }
 
 thread_local! {
@@ -149,6 +166,7 @@ impl RoleRx for H1Rx {
         cx.set_timeout(Pending::HttpContent, Some(micros(settings.head_timeout)));
         let Some(binding) = cx.binding_at(0) else { return Flow::Close(Close::ABORT) };
         self.fresh = true;
+        self.may_fall_back = cx.has_fallback();
         let bound = cx.bind(binding, Reason::HttpDropProtocol, Reason::HttpBindProtocol);
         bound.and_then(|()| cx.user(Reason::ServerNewClientInstantiated)).into()
     }
@@ -156,6 +174,14 @@ impl RoleRx for H1Rx {
     fn rx(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Flow {
         while !data.is_empty() && !cx.is_paused() {
             let flow = match self.state {
+                State::Head if self.may_fall_back => match opening(data.bytes()) {
+                    Opening::Undecided => return Flow::Continue,
+                    Opening::Other => return self.fall_back(cx),
+                    Opening::Http => {
+                        self.may_fall_back = false;
+                        Flow::Continue
+                    }
+                },
                 State::Head => match self.head(cx, data) {
                     Some(flow) => flow,
                     None => return Flow::Continue,
@@ -268,6 +294,14 @@ impl H1Rx {
             self.waited = Some(waits);
         }
         moves
+    }
+
+    /// The peer doesn't speak http: the vhost's other role gets the connection, and every byte.
+    fn fall_back(&mut self, cx: &mut Cx<'_>) -> Flow {
+        lws_core::lwsl_info!("{}: no http: falls back", cx.id());
+        cx.set_timeout(Pending::HttpContent, None);
+        cx.unbind(Reason::HttpDropProtocol);
+        cx.fall_back().map_or(Flow::Close(Close::ABORT), Flow::Become)
     }
 
     /// `None` when the head is incomplete.

@@ -7,9 +7,10 @@ use crate::http::head::{RequestHead, Version};
 use crate::http::method::Method;
 use crate::http::token::Token;
 use crate::http::transaction::Transaction;
+use crate::http::url;
 #[cfg(feature = "ws")]
 use lws_core::Flow;
-use lws_core::{BindingId, BodyLength, Close, Cx, Fields, Head, Pending, Reason, Start, VhostChoice};
+use lws_core::{BindingId, BodyLength, Close, Cx, Fields, Head, NonSsl, Pending, Reason, Start, VhostChoice};
 
 /// What CONNECT and TRACE, which nobody serves, are answered with.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -30,7 +31,8 @@ impl H1Rx {
             }
         }
         copy(cx, text, |head| head.host().unwrap_or_default());
-        if cx.select_vhost(text, Reason::HttpDropProtocol) == VhostChoice::Moved {
+        let choice = cx.select_vhost(text, Reason::HttpDropProtocol);
+        if choice == VhostChoice::Moved {
             self.fresh = false;
         }
         copy(cx, text, RequestHead::path);
@@ -52,6 +54,13 @@ impl H1Rx {
         let takes_body = body.is_some() || matches!(method, Method::Post | Method::Put | Method::Patch);
         self.state = body.map_or(State::Responding, State::Body);
 
+        if choice == VhostChoice::Misdirected {
+            //= rfc9110#7.4 a server MUST reject a request that is misdirected, 421 says so
+            return self.answer_stop(cx, 421, &[], "");
+        }
+        if cx.plain_on_tls_port() == Some(NonSsl::Redirect) {
+            return self.redirect_to_https(cx);
+        }
         if matches!(method, Method::Connect | Method::Trace) {
             return self.answer_stop(cx, 405, &[("allow", ALLOWED)], "");
         }
@@ -83,6 +92,24 @@ impl H1Rx {
             Routed::Refused(405) => self.answer_stop(cx, 405, &[("allow", "GET, HEAD")], ""),
             Routed::Refused(status) => self.answer_stop(cx, status, &[], ""),
         }
+    }
+
+    /// Plain http on a TLS port: the same, by https.
+    fn redirect_to_https(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+        let Some(t) = cx.role_data::<Transaction>() else { return Err(Close::ABORT.into()) };
+        t.keep_alive = false;
+        let Some(host) = t.head.host().filter(|host| !host.is_empty()) else {
+            return self.answer_stop(cx, 400, &[], "");
+        };
+        let mut location = format!("https://{host}");
+        match t.head.uri() {
+            origin if origin.starts_with('/') => location.push_str(origin),
+            absolute => match url::parse_absolute(absolute) {
+                Ok(url) => url.write_target(&mut location),
+                Err(_) => location.push('/'),
+            },
+        }
+        self.answer_stop(cx, 301, &[("location", &location)], "")
     }
 
     /// The request is for user code.
