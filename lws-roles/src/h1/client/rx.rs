@@ -133,6 +133,25 @@ impl RoleRx for ClientRx {
         }
     }
 
+    fn io_failed(&mut self, cx: &mut Cx<'_>, error: &std::io::Error) -> Flow {
+        match self.state {
+            State::Quiet => Flow::Continue,
+            State::Idle => Flow::Close(Close::NORMAL),
+            State::Head if cx.is_closing() => Flow::Continue,
+            // an idle connection may have been given up just when this request set out on it
+            State::Head if !self.heard => match self.retry(cx) {
+                Some(info) => Flow::Reconnect(info),
+                None => self.fail(cx, &format!("read failed: {error}")),
+            },
+            State::Head => self.fail(cx, &format!("read failed: {error}")),
+            //= rfc9112#9.8 without close_notify a body until close may have been cut off
+            State::UntilClose | State::Body(_) => {
+                lws_core::lwsl_notice!("{}: the response body was cut off: {error}", cx.id());
+                Flow::Close(Close::ABORT)
+            }
+        }
+    }
+
     fn writeable(&mut self, cx: &mut Cx<'_>) -> Flow {
         let wanted = cx.role_data::<ClientTransaction>().is_some_and(|t| t.body_pending && !t.is_sent());
         if !wanted || matches!(self.state, State::Quiet | State::Idle) {
