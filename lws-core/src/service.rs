@@ -414,6 +414,10 @@ impl Service {
         }
         if !conn.has(flag::WRITABLE) {
             conn.out.refused();
+            // what the peer said before it went has brought about an answer that can't leave
+            if conn.has(flag::TX_BROKEN) && !conn.takes_rx() {
+                self.close_later(id, Close::ABORT);
+            }
             return;
         }
         if let Err(e) = conn.seal(&mut self.pool) {

@@ -8,6 +8,10 @@ use crate::session::describe;
 use lws_core::{TlsAccept, TlsError, TlsHello};
 use rustls::server::Acceptor;
 
+/// A fatal alert in the clear, where rustls has none to say.
+//= rfc8446#5 an unexpected record type MUST terminate the connection with an "unexpected_message" alert
+const UNEXPECTED_MESSAGE: [u8; 7] = [21, 3, 3, 0, 2, 2, 10];
+
 /// See the module's head.
 #[derive(Default)]
 pub(crate) struct Accept {
@@ -25,7 +29,10 @@ impl TlsAccept for Accept {
             }
             match self.acceptor.read_tls(&mut new) {
                 Ok(taken) if taken > 0 => self.fed += taken,
-                _ => return Err(TlsError("tls: a hello without end".to_owned())),
+                _ => {
+                    out.extend_from_slice(&UNEXPECTED_MESSAGE);
+                    return Err(TlsError("tls: a hello without end".to_owned()));
+                }
             }
             match self.acceptor.accept() {
                 Ok(None) => {}
@@ -34,8 +41,12 @@ impl TlsAccept for Accept {
                     return Ok(Some(TlsHello { server_name }));
                 }
                 Err((error, mut alert)) => {
+                    let before = out.len();
                     // a Vec takes everything
                     let _ = alert.write_all(out);
+                    if out.len() == before {
+                        out.extend_from_slice(&UNEXPECTED_MESSAGE);
+                    }
                     return Err(TlsError(describe(&error)));
                 }
             }

@@ -133,6 +133,8 @@ fn words(why: &CertificateError, end_entity: &CertificateDer<'_>, intermediates:
         CertificateError::UnknownIssuer if intermediates.iter().any(is_self_signed) => {
             "self-signed certificate in certificate chain"
         }
+        // webpki has an error of its own for a CA's certificate, as openssl makes them by default
+        CertificateError::Other(_) if is_self_signed(end_entity) => "self-signed certificate",
         CertificateError::ExpiredContext { not_after, .. } => {
             return format!("certificate has expired: valid until {}", utc_of(*not_after));
         }

@@ -32,8 +32,8 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 const HANDSHAKES_PER_TURN: usize = 16;
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(86_400);
 
-/// Why a context or vhost wasn't created. Nothing of it is left.
-#[derive(Debug)]
+/// Why a context or vhost wasn't created. Nothing of it is left. `Debug` shows the same text as
+/// `Display`: it is what a `main` that returns it prints.
 #[non_exhaustive]
 pub enum CreateError {
     /// The kernel gives no poll descriptor.
@@ -71,6 +71,12 @@ impl fmt::Display for CreateError {
                 write!(f, "vhost \"{vhost}\": protocol \"{protocol}\" refused PROTOCOL_INIT")
             }
         }
+    }
+}
+
+impl fmt::Debug for CreateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

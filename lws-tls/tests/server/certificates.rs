@@ -5,6 +5,7 @@ use crate::peer::*;
 use lws_core::TlsServerConfig;
 use lws_core::system::log::{Level, set_log_level};
 use lws_tls::{ClientCerts, Identity, ServerTls};
+use rcgen::{BasicConstraints, IsCa};
 use rustls::{Error, version};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -41,7 +42,8 @@ fn tls_of(ca: &Ca) -> ServerTls {
 fn client_certificates_required() {
     let (ca, other) = (Ca::new("ca"), Ca::new("other"));
     let (good, old, foreign) = (ca.client("good", 2100), ca.client("old", 2001), other.client("foreign", 2100));
-    let own = self_signed_client("own");
+    let own = self_signed_client("own", IsCa::NoCa);
+    let own_ca = self_signed_client("own ca", IsCa::Ca(BasicConstraints::Unconstrained));
     let wrong = ca.server("wrong");
     // by a CA that has the other one's name, and a key of its own
     let forged = Ca::new("ca").client("forged", 2100);
@@ -56,6 +58,7 @@ fn client_certificates_required() {
             (Some(&old), "certificate has expired: valid until 2001-01-01 00:00:00 UTC"),
             (Some(&wrong), "unsuitable certificate purpose"),
             (Some(&own), "self-signed certificate"),
+            (Some(&own_ca), "self-signed certificate"),
             (Some(&foreign), "unable to get local issuer certificate"),
             (Some(&forged), "certificate signature failure"),
         ] {
@@ -89,7 +92,7 @@ fn client_certificates_optional() {
 #[test]
 fn client_certificates_the_program_decides_about() {
     let ca = Ca::new("ca");
-    let (good, old, own) = (ca.client("good", 2100), ca.client("old", 2001), self_signed_client("own"));
+    let (good, old, own) = (ca.client("good", 2100), ca.client("old", 2001), self_signed_client("own", IsCa::NoCa));
     let tls = tls_of(&ca).client_ca_memory(ca.0.pem().as_bytes()).client_certificates(ClientCerts::ProgramDecides);
     let server = build(tls);
     assert!(server.asks_for_certificates());

@@ -45,9 +45,12 @@ impl Ca {
     }
 }
 
-pub(crate) fn self_signed_client(name: &str) -> Issued {
+/// As `openssl req -x509` makes them, if it says that it is a CA's.
+pub(crate) fn self_signed_client(name: &str, is_ca: IsCa) -> Issued {
     let key = KeyPair::generate().unwrap();
-    let cert = params(name, ExtendedKeyUsagePurpose::ClientAuth, 2100).self_signed(&key).unwrap();
+    let mut params = params(name, ExtendedKeyUsagePurpose::ClientAuth, 2100);
+    params.is_ca = is_ca;
+    let cert = params.self_signed(&key).unwrap();
     Issued { cert: cert.pem(), key: key.serialize_pem() }
 }
 

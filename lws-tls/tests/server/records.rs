@@ -150,6 +150,17 @@ fn rfc8446_5_1_empty_handshake_records_end_it() {
 }
 
 #[test]
+fn rfc8446_5_a_first_record_that_is_no_handshake_gets_an_alert() {
+    let server = server_of(&Ca::new("ca"));
+    // change_cipher_spec, an alert, application data
+    for record in [&[20, 3, 3, 0, 1, 1][..], &[21, 3, 3, 0, 2, 1, 0], &[23, 3, 3, 0, 1, 0]] {
+        let (mut served, mut out) = (Served::new(&server), Vec::new());
+        served.feed(record, &mut out).unwrap_err();
+        assert!(matches!(out[..], [21, 3, _, 0, 2, 2, 10]), "{record:?} got {out:?}");
+    }
+}
+
+#[test]
 fn garbage_is_refused_before_and_after_the_hello() {
     let ca = Ca::new("ca");
     let server = server_of(&ca);

@@ -168,7 +168,7 @@ fn a_resumed_session_knows_the_clients_certificate() {
 #[test]
 fn where_the_program_decides_nothing_is_resumed() {
     let ca = Ca::new("ca");
-    let who = self_signed_client("who");
+    let who = self_signed_client("who", rcgen::IsCa::NoCa);
     let server = build(tls_of(&ca).client_certificates(ClientCerts::ProgramDecides));
     for version in BOTH {
         let config = client_config(&ca, version, Some(&who), &[]);
