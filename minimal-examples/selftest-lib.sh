@@ -8,6 +8,8 @@
 
 WORK=$(mktemp -d)
 PIDS=()
+# what our servers show under TLS, unless they are told otherwise
+LOCALHOST_CERT=$(cd "$(dirname "${BASH_SOURCE[0]}")/certs" && pwd)/localhost-100y.cert
 
 # Whatever was started ends with the test.
 cleanup() {
@@ -61,7 +63,8 @@ start() {
     PIDS+=("$PID")
 }
 
-# start_server EXAMPLE ARGUMENT...: on any free port, which goes to PORT, all of them to PORTS.
+# start_server EXAMPLE ARGUMENT...: on any free port, which goes to PORT, all of them to PORTS; SCHEME
+# is the first one's.
 start_server() {
     local name=$1
     shift
@@ -70,6 +73,18 @@ start_server() {
     wait_for "$SERVER_LOG" '^open [a-z]+://localhost:[0-9]+'
     mapfile -t PORTS < <(sed -nE 's|^open [a-z]+://localhost:([0-9]+).*|\1|p' "$SERVER_LOG")
     PORT=${PORTS[0]}
+    SCHEME=$(sed -nE 's|^open ([a-z]+)://.*|\1|p;T;q' "$SERVER_LOG")
+}
+
+# more_ports COUNT: until the server that was started last has said where it listens so many times; sets PORTS.
+more_ports() {
+    local _
+    for _ in {1..200}; do
+        mapfile -t PORTS < <(sed -nE 's|^open [a-z]+://localhost:([0-9]+).*|\1|p' "$SERVER_LOG")
+        [ ${#PORTS[@]} -ge "$1" ] && return
+        sleep 0.05
+    done
+    fail "the server listens on ${#PORTS[@]} ports, not on $1"
 }
 
 # run EXAMPLE ARGUMENT...: a client, which must succeed within 20 s; its output goes to OUT.
@@ -87,13 +102,15 @@ run_failing() {
     expect "exit status of $name $*" 1 "$status"
 }
 
-# get PATH [CURL ARGUMENT...]: asks the server for it; the head goes to HEAD, STATUS, the body to BODY.
+# get PATH [CURL ARGUMENT...]: asks the server at PORT by SCHEME for it; the head goes to HEAD, STATUS,
+# the body to BODY.
 get() {
     local path=$1
     shift
     BODY=$WORK/body
     : >"$BODY"
-    HEAD=$(curl -sS --max-time 10 -D - -o "$BODY" "$@" "http://localhost:$PORT$path") || fail "curl $path: exit status $?"
+    HEAD=$(curl -sS --max-time 10 -D - -o "$BODY" --cacert "$LOCALHOST_CERT" "$@" \
+        "${SCHEME:-http}://localhost:$PORT$path") || fail "curl $path: exit status $?"
     HEAD=${HEAD//$'\r'/}
     # shellcheck disable=SC2034 # for the tests
     STATUS=$(sed -nE '1s|^HTTP/[0-9.]+ ([0-9]+).*|\1|p' <<<"$HEAD")
@@ -161,4 +178,25 @@ start_peer() {
     SERVER_LOG=$WORK/$name.log
     wait_for "$SERVER_LOG" '^PORT [0-9]+'
     PORT=$(sed -n 's/^PORT //p' "$SERVER_LOG")
+}
+
+# test_certificates: makes those of certs/README.md; CERTS is their folder.
+test_certificates() {
+    need openssl
+    CERTS=$WORK/certs
+    "$(dirname "${BASH_SOURCE[0]}")/certs/make-certs.sh" --all "$CERTS"
+}
+
+# start_tls_peer CERTIFICATE ARGUMENT...: starts tls_peer.py with one of CERTS; sets what start_peer does.
+start_tls_peer() {
+    start_peer tls_peer.py --cert "$CERTS/$1.cert" --key "$CERTS/${1%-chain}.key" --events "${@:2}"
+}
+
+# start_openssl CERTIFICATE ARGUMENT...: starts openssl's server with one of CERTS; sets PID, PORT,
+# SERVER_LOG.
+start_openssl() {
+    start openssl openssl s_server -accept 127.0.0.1:0 -cert "$CERTS/$1.cert" -key "$CERTS/${1%-chain}.key" "${@:2}"
+    SERVER_LOG=$WORK/openssl.log
+    wait_for "$SERVER_LOG" '^ACCEPT .*:[0-9]+'
+    PORT=$(sed -n 's/^ACCEPT .*://p' "$SERVER_LOG")
 }

@@ -1,6 +1,6 @@
 """Two browser tabs chat through the server under test (headless Chromium).
 
-  browser_chat.py http://127.0.0.1:7681/ [--screenshot FILE]
+  browser_chat.py http://127.0.0.1:7681/ [--insecure] [--screenshot FILE]
 
 The page has `#m` (the message), `#b` (sends it), `#r` (received lines: a list
 or a textarea) and `#status`, which reads "connected" once it is. What a tab
@@ -53,12 +53,13 @@ def main():
     parser = client_parser(__doc__)
     parser.add_argument("url")
     parser.add_argument("--screenshot", metavar="FILE", help="of the second tab, as PNG")
+    parser.add_argument("--insecure", action="store_true", help="https: take any certificate")
     args = parser.parse_args()
     if missing():
         print(f"skipped browser_chat: not installed: {' and '.join(missing())}")
         return 77
     try:
-        with browser(args.timeout) as session:
+        with browser(args.timeout, ["--ignore-certificate-errors"] if args.insecure else ()) as session:
             chat(args, session)
     except Failure as failure:
         print(f"FAIL browser_chat: {failure}")

@@ -1,6 +1,7 @@
 """A WebSocket client (Python `websockets`) for servers of this project.
 
   ws_client.py ws://127.0.0.1:7681/ --case echo [--subprotocol NAME]
+  ws_client.py wss://localhost:7681/ --cacert FILE ...
 
 Cases for an echo server: echo, fragments, ping, close, big, binary, pipeline,
 many, abort, and `all` for these in turn. For any server: subprotocol, refuse,
@@ -9,6 +10,7 @@ server-close. For a server that sends each message to all: chat.
 
 import asyncio
 import socket
+import ssl
 import sys
 import time
 from urllib.parse import urlsplit
@@ -40,7 +42,7 @@ def opening(args, subprotocols=None):
         subprotocols = [args.subprotocol]
     return connect(
         args.url, subprotocols=subprotocols, compression=None, max_size=None, proxy=None,
-        ping_interval=None, open_timeout=10, close_timeout=CLOSE_TIMEOUT,
+        ping_interval=None, open_timeout=10, close_timeout=CLOSE_TIMEOUT, ssl=args.ssl,
     )
 
 
@@ -266,6 +268,7 @@ def main():
     parser.add_argument("url")
     parser.add_argument("--case", choices=sorted([*CASES, "all"]), default="all")
     parser.add_argument("--subprotocol", help="offer this one")
+    parser.add_argument("--cacert", metavar="FILE", help="wss: certificates to trust, PEM")
     parser.add_argument("--size", type=int, default=16 << 20, help="big: bytes (default 16 MiB)")
     parser.add_argument("--count", type=int, default=2000, help="pipeline: messages")
     parser.add_argument("--connections", type=int, default=100, help="many: how many")
@@ -275,6 +278,9 @@ def main():
     args = parser.parse_args()
     if urlsplit(args.url).scheme not in ("ws", "wss"):
         parser.error("the URL must start with ws:// or wss://")
+    args.ssl = None
+    if urlsplit(args.url).scheme == "wss":
+        args.ssl = ssl.create_default_context(cafile=args.cacert)
     case = run_all if args.case == "all" else CASES[args.case]
     return run_client(f"ws_client {args.case}", case(args), args.timeout)
 

@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-const USAGE: &str = "minimal-http-client-multi [-p] [-s] [-n] [--server NAME] [--port PORT] [-d LEVELS]";
+const USAGE: &str = "minimal-http-client-multi [-p] [-s] [-n] [-l] [--server NAME] [--port PORT] [--no-tls] [--h1] \
+                     [--ca FILE] [--cert FILE --key FILE] [-d LEVELS]";
 
 /// Requests.
 const COUNT: u32 = 8;
@@ -77,7 +78,9 @@ impl Protocol for Multi {
         let request = wsi.opaque_user_data();
         match reason {
             Reason::EstablishedClientHttp => {
-                lwsl_user!("request {request}: status {}", wsi.http_status().unwrap_or_default());
+                let resumed = wsi.tls_facts().is_some_and(|tls| tls.resumed);
+                let how = if resumed { ", session resumed" } else { "" };
+                lwsl_user!("request {request}: status {}{how}", wsi.http_status().unwrap_or_default());
                 self.sockets.extend(wsi.local_addr());
             }
             Reason::CompletedClientHttp => {
@@ -98,18 +101,17 @@ impl Protocol for Multi {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p", "-s", "-n", "--server", "--port"]);
-    let (address, port) = common::server(&args, "--port");
+    let args = common::start_client(USAGE, &["-p", "-s", "-n", "-l", "--server", "--port", "--no-tls", "--h1"]);
     let good = Rc::new(Cell::new(0));
     let multi = Multi {
-        to: ConnectInfo::new(&address, port).method("GET").pipeline(args.has("-p")),
+        to: common::http_connect_info(&args, "--port", !args.has("--no-tls")).pipeline(args.has("-p")),
         staggered: args.has("-s"),
         numbered: args.has("-n"),
         ended: 0,
         sockets: HashSet::new(),
         good: Rc::clone(&good),
     };
-    lws::context().vhost(Vhost::new("default").protocol(multi)).create()?.run()?;
+    lws::context().vhost(common::client_vhost(&args).protocol(multi)).create()?.run()?;
     println!("{} of {COUNT} succeeded", good.get());
     Ok(common::completed(good.get() == COUNT))
 }

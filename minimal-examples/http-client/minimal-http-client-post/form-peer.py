@@ -1,7 +1,11 @@
-"""A server that prints the forms that are posted to it, for selftest.sh."""
+"""A server that prints the forms that are posted to it, for selftest.sh.
+
+form-peer.py [CERTIFICATE KEY]: with these files in PEM by https, else by http.
+"""
 
 import email
 import http.server
+import ssl
 import sys
 import urllib.parse
 
@@ -38,5 +42,9 @@ class Forms(http.server.BaseHTTPRequestHandler):
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Forms)
+if len(sys.argv) == 3:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*sys.argv[1:])
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 print("port", server.server_port, flush=True)
 server.serve_forever()

@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-const USAGE: &str =
-    "minimal-http-client-post [--server NAME] [--port PORT] [--path PATH] [--urlencoded] [-m] [-d LEVELS]";
+const USAGE: &str = "minimal-http-client-post [-l] [--server NAME] [--port PORT] [--path PATH] [--urlencoded] [-m] \
+                     [-n] [--h1] [--ca FILE] [--cert FILE --key FILE] [-d LEVELS]";
 
 /// Clients at once with `-m`.
 const MANY: u32 = 8;
@@ -111,8 +111,9 @@ fn multipart() -> Vec<String> {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["--server", "--port", "--path", "--urlencoded", "-m"]);
-    let (address, port) = common::server(&args, "--port");
+    let known = ["-l", "--server", "--port", "--path", "--urlencoded", "-m", "-n", "--h1"];
+    let args = common::start_client(USAGE, &known);
+    let to = common::http_connect_info(&args, "--port", !args.has("-n"));
     let (content_type, steps) = if args.has("--urlencoded") {
         let steps = vec!["text=my+text+field".to_owned(), "&send=Send+the+form".to_owned()];
         ("application/x-www-form-urlencoded".to_owned(), steps)
@@ -122,14 +123,14 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let clients = if args.has("-m") { MANY } else { 1 };
     let good = Rc::new(Cell::new(0));
     let post = Post {
-        to: ConnectInfo::new(&address, port).method("POST").path(args.option("--path").unwrap_or("/formtest")),
+        to: to.method("POST").path(args.option("--path").unwrap_or("/formtest")),
         content_type,
         steps,
         clients,
         ended: 0,
         good: Rc::clone(&good),
     };
-    lws::context().vhost(Vhost::new("default").protocol(post)).create()?.run()?;
+    lws::context().vhost(common::client_vhost(&args).protocol(post)).create()?.run()?;
     println!("{} of {clients} posted", good.get());
     Ok(common::completed(good.get() == clients))
 }

@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-const USAGE: &str = "minimal-http-client [-l] [--server NAME] [-p PORT] [--path PATH] [-v] [-d LEVELS]";
+const USAGE: &str = "minimal-http-client [-l] [--server NAME] [-p PORT] [--path PATH] [-n] [-j] [-k] [-m] [-e] [--h1] \
+                     [--ca FILE] [--cert FILE --key FILE] [-v] [-d LEVELS]";
 
 /// With `-v` a server that says nothing for so long is given up, as C's policy of that option does.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,6 +45,13 @@ impl Protocol for Client {
                 wsi.set_timer(self.patience);
                 let status = wsi.http_status().unwrap_or_default();
                 lwsl_user!("connected to {:?}, status {status}", wsi.peer_addr());
+                if let Some(tls) = wsi.tls_facts() {
+                    let resumed = if tls.resumed { ", resumed" } else { "" };
+                    lwsl_user!("{} {}, alpn {}{resumed}", tls.version, tls.cipher, tls.alpn.unwrap_or("none"));
+                }
+                if let Some(forgiven) = wsi.tls_peer_complaint() {
+                    lwsl_user!("allowed: {forgiven}");
+                }
             }
             Reason::ReceiveClientHttpRead(data) => {
                 wsi.set_timer(self.patience);
@@ -67,14 +75,31 @@ impl Protocol for Client {
     }
 }
 
+/// Each of these options forgives one fault of the server's certificate, `-k` any.
+fn allowances(args: &Cmdline, mut to: ConnectInfo) -> ConnectInfo {
+    if args.has("-j") {
+        to = to.allow_selfsigned();
+    }
+    if args.has("-m") {
+        to = to.skip_server_cert_hostname_check();
+    }
+    if args.has("-e") {
+        to = to.allow_expired();
+    }
+    if args.has("-k") {
+        to = to.allow_insecure();
+    }
+    to
+}
+
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-l", "--server", "-p", "--path", "-v"]);
-    let (address, port) = common::server(&args, "-p");
-    let to = ConnectInfo::new(&address, port).method("GET").path(args.option("--path").unwrap_or("/"));
+    let known = ["-l", "--server", "-p", "--path", "-n", "-j", "-k", "-m", "-e", "--h1", "-v"];
+    let args = common::start_client(USAGE, &known);
+    let to = common::http_connect_info(&args, "-p", !args.has("-n")).path(args.option("--path").unwrap_or("/"));
+    let to = allowances(&args, to);
     let patience = args.has("-v").then_some(PATIENCE);
     let good = Rc::new(Cell::new(false));
     let client = Client { to, patience, received: 0, good: Rc::clone(&good) };
-    let mut context = lws::context().vhost(Vhost::new("default").protocol(client)).create()?;
-    context.run()?;
+    lws::context().vhost(common::client_vhost(&args).protocol(client)).create()?.run()?;
     Ok(common::completed(good.get()))
 }

@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# Gets a page of our own server; says so when there is none.
+# Gets a page of our own server, of an independent one, and by TLS; says so when there is none.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../../selftest-lib.sh
 
 # -v: a server that says nothing is given up in the end; meanwhile the rest is tested
 start_server minimal-http-server-sse --interval 3600000
-start silent "$BIN_DIR/minimal-http-client" -p "$PORT" --path /sse -v
+start silent "$BIN_DIR/minimal-http-client" -n -p "$PORT" --path /sse -v
 silent=$PID
 
 start_server minimal-http-server
-run minimal-http-client -p "$PORT" -v
+run minimal-http-client -n -p "$PORT" -v
 expect_in "result" "Completed: OK" "$OUT"
 expect_in "length" "received $(wc -c <../../http-server/minimal-http-server/mount-origin/index.html | tr -d ' ') bytes" "$OUT"
-run minimal-http-client -l --server 127.0.0.1 -p "$PORT" --path /1.png
+run minimal-http-client -n -l --server 127.0.0.1 -p "$PORT" --path /1.png
 expect_in "result" "Completed: OK" "$OUT"
 # 302 to the error document, which is there
-run minimal-http-client -p "$PORT" --path /no-such-page.html
+run minimal-http-client -n -p "$PORT" --path /no-such-page.html
 expect_in "after a redirect" "status 200" "$OUT"
 stop "$PID"
 
-run_failing minimal-http-client -p "$PORT"
+run_failing minimal-http-client -n -p "$PORT"
 expect_in "without a server" "Completed: failed" "$OUT"
 run_failing minimal-http-client --wrong
 expect_in "unknown option" "unknown option --wrong" "$OUT"
 
 start_server minimal-http-server-dynamic
-run_failing minimal-http-client -p "$PORT" --path /dyn/none
+run_failing minimal-http-client -n -p "$PORT" --path /dyn/none
 expect_in "status" "status 400" "$OUT"
 
 if "${LWS_PEERS_PYTHON:-python3}" -c 'import asyncio' 2>/dev/null; then
@@ -35,19 +35,21 @@ if "${LWS_PEERS_PYTHON:-python3}" -c 'import asyncio' 2>/dev/null; then
     PYTHON=${LWS_PEERS_PYTHON:-python3}
     start_peer http_peer.py
     for path in /len/0 /len/100000 /chunked/70000 /close/5000 /close11/5000 /pieces/300 /early /redirect/3 /continue; do
-        run minimal-http-client -p "$PORT" --path "$path"
+        run minimal-http-client -n -p "$PORT" --path "$path"
         expect_in "$path" "Completed: OK" "$OUT"
     done
-    run minimal-http-client -p "$PORT" --path /len/100000
+    run minimal-http-client -n -p "$PORT" --path /len/100000
     expect_in "length" "received 100000 bytes" "$OUT"
     for path in /loop /reset /truncated /truncated-chunked /status/404; do
-        run_failing minimal-http-client -p "$PORT" --path "$path"
+        run_failing minimal-http-client -n -p "$PORT" --path "$path"
         expect_in "$path" "Completed: failed" "$OUT"
     done
 else
     echo "not run: an independent http server, for want of Python"
     [ "${LWS_REQUIRE_PEERS:-}" != 1 ] || fail "no Python"
 fi
+
+. ./selftest-tls.sh
 
 status=0
 wait "$silent" || status=$?

@@ -1,10 +1,10 @@
-//! Reads a request header that the library has no name for, and answers with one of its own.
-//! See README.md.
+//! Reads a request header that the library has no name for, and answers with one of its own,
+//! by http and by https. See README.md.
 
 use lws::prelude::*;
 use minimal_examples as common;
 
-const USAGE: &str = "minimal-http-server-custom-headers [-p PORT] [-d LEVELS]";
+const USAGE: &str = "minimal-http-server-custom-headers [-p PORT] [--cert FILE --key FILE] [-d LEVELS]";
 
 struct CustomHeaders;
 
@@ -31,14 +31,19 @@ impl Protocol for CustomHeaders {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p"]);
-    let vhost = Vhost::new("localhost")
-        .port(common::port(&args))
+fn vhost(name: &str, port: u16) -> Vhost {
+    Vhost::new(name)
+        .port(port)
         .mount(Mount::dir("/", common::folder("http-server/minimal-http-server-custom-headers", "mount-origin")))
         .mount(Mount::callback("/dyn", CustomHeaders::NAME))
         .protocol(CustomHeaders)
         .error_document_404("/404.html")
-        .security_best_practices();
-    common::serve(vhost, "localhost")
+        .security_best_practices()
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args = common::start(USAGE, &["-p", "--cert", "--key"]);
+    let http = vhost("http", common::port(&args));
+    let https = vhost("https", common::next_port(&args)).tls(common::certificate(&args));
+    common::run(lws::context().vhost(http).vhost(https).create()?, &["http", "https"])
 }

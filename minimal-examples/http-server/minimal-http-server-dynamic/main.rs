@@ -1,11 +1,12 @@
-//! Makes a response of any length on the fly, one block for each WRITEABLE. See README.md.
+//! Makes a response of any length on the fly, one block for each WRITEABLE, by http and by https.
+//! See README.md.
 
 use lws::prelude::*;
 use minimal_examples as common;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-const USAGE: &str = "minimal-http-server-dynamic [-p PORT] [-d LEVELS]";
+const USAGE: &str = "minimal-http-server-dynamic [-p PORT] [--cert FILE --key FILE] [-d LEVELS]";
 
 const BLOCK_BYTES: usize = 2048;
 const DEFAULT_BLOCKS: u32 = 10;
@@ -73,14 +74,19 @@ impl Protocol for Dynamic {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p"]);
-    let vhost = Vhost::new("localhost")
-        .port(common::port(&args))
+fn vhost(name: &str, port: u16) -> Vhost {
+    Vhost::new(name)
+        .port(port)
         .mount(Mount::dir("/", common::folder("http-server/minimal-http-server-dynamic", "mount-origin")))
         .mount(Mount::callback("/dyn", Dynamic::NAME))
         .protocol(Dynamic::default())
         .error_document_404("/404.html")
-        .security_best_practices();
-    common::serve(vhost, "localhost")
+        .security_best_practices()
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args = common::start(USAGE, &["-p", "--cert", "--key"]);
+    let http = vhost("http", common::port(&args));
+    let https = vhost("https", common::next_port(&args)).tls(common::certificate(&args));
+    common::run(lws::context().vhost(http).vhost(https).create()?, &["http", "https"])
 }

@@ -29,4 +29,13 @@ connects=$(curl -sS --max-time 10 -o "$WORK/1" -o "$WORK/2" -o "$WORK/3" -w '%{n
 expect "connections made" "1 0 0" "$connects"
 expect_file "/" mount-origin/index.html "$WORK/3"
 
+# the same by https, by either version
+more_ports 2
+SCHEME=https PORT=${PORTS[1]}
+for version in --tlsv1.3 "--tls-max 1.2"; do
+    # shellcheck disable=SC2086 # may be two words
+    get /dyn/2000 $version
+    expect "blocks by https, $version" 2000 "$(cut -d, -f1 "$BODY" | uniq | wc -l | tr -d ' ')"
+done
+
 stop "$PID"

@@ -4,7 +4,7 @@ use lws::prelude::*;
 use minimal_examples as common;
 use std::time::Duration;
 
-const USAGE: &str = "minimal-http-server-sse [-p PORT] [--interval MS] [-d LEVELS]";
+const USAGE: &str = "minimal-http-server-sse [-p PORT] [-s] [--cert FILE --key FILE] [--interval MS] [-d LEVELS]";
 
 /// Per vhost.
 struct Sse {
@@ -45,7 +45,7 @@ impl Protocol for Sse {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p", "--interval"]);
+    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key", "--interval"]);
     let interval = common::number(&args, "--interval", 3000);
     if interval == 0 {
         common::fail("option --interval: must not be 0");
@@ -57,5 +57,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .protocol(Sse { interval: Duration::from_millis(interval) })
         .error_document_404("/404.html")
         .security_best_practices();
-    common::serve(vhost, "localhost")
+    common::serve(common::tls(&args, vhost), "localhost")
 }

@@ -19,3 +19,10 @@ get /
 expect_file "/" mount-origin/index.html "$BODY"
 
 stop "${PIDS[0]}"
+
+start_server minimal-http-server-sse -s --interval 100
+server=$PID
+start secure-events curl -sSN --max-time 20 --cacert "$LOCALHOST_CERT" "https://localhost:$PORT/sse"
+wait_for "$WORK/secure-events.log" '^data: 1'
+kill "$PID"
+stop "$server"

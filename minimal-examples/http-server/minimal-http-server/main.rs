@@ -3,14 +3,14 @@
 use lws::prelude::*;
 use minimal_examples as common;
 
-const USAGE: &str = "minimal-http-server [-p PORT] [-d LEVELS]";
+const USAGE: &str = "minimal-http-server [-p PORT] [-s] [--cert FILE --key FILE] [-d LEVELS]";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p"]);
+    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key"]);
     let vhost = Vhost::new("localhost")
         .port(common::port(&args))
         .mount(Mount::dir("/", common::folder("http-server/minimal-http-server", "mount-origin")))
         .error_document_404("/404.html")
         .security_best_practices();
-    common::serve(vhost, "localhost")
+    common::serve(common::tls(&args, vhost), "localhost")
 }

@@ -50,3 +50,12 @@ wait_for "$WORK/few.log" '^open http://localhost:[0-9]+'
 PORT=$(sed -nE 's|^open http://localhost:([0-9]+).*|\1|p' "$WORK/few.log")
 peer abuse.py localhost "$PORT" --pid "$few" --flood 200 --only flood
 stop "$few"
+
+start_server minimal-http-server -s
+get /
+expect "scheme with -s" https "$SCHEME"
+expect_file "/ by https" mount-origin/index.html "$BODY"
+stop "$PID"
+
+run_failing minimal-http-server --cert "$WORK/missing.cert"
+expect_in "missing certificate" "$WORK/missing.cert" "$OUT"

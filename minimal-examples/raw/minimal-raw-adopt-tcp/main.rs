@@ -47,7 +47,7 @@ impl Protocol for RawTest {
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let args = common::start(USAGE, &["--server", "--port"]);
-    let (address, port) = common::server(&args, "--port");
+    let ConnectInfo { address, port, .. } = common::connect_info(&args, "--server", "--port", false);
     let stream = TcpStream::connect((address.as_str(), port))
         .unwrap_or_else(|e| common::fail(&format!("{address}:{port}: {e}")));
 

@@ -106,13 +106,12 @@ impl Protocol for Netcat {
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let args = common::start(USAGE, &["--server", "--port", "-w"]);
-    let (address, port) = common::server(&args, "--port");
     // Adopting makes a file non-blocking. Opened anew, that doesn't reach a terminal's other users,
     // our standard output above all; where it can't be (a socket), the descriptor is shared.
     let input = File::open("/dev/stdin").or_else(|_| io::stdin().as_fd().try_clone_to_owned().map(File::from))?;
     let connected = Rc::new(Cell::new(false));
     let netcat = Netcat {
-        to: ConnectInfo::new(&address, port).method("RAW"),
+        to: common::connect_info(&args, "--server", "--port", false).method("RAW"),
         linger: Duration::from_millis(common::number(&args, "-w", 1000)),
         input,
         socket: None,

@@ -3,7 +3,7 @@
 use lws::prelude::*;
 use minimal_examples as common;
 
-const USAGE: &str = "minimal-raw-vhost [-p PORT] [-d LEVELS]";
+const USAGE: &str = "minimal-raw-vhost [-p PORT] [-s] [--cert FILE --key FILE] [-d LEVELS]";
 
 /// A line longer than this closes its sender's connection.
 const MAX_LINE: usize = 4096;
@@ -65,13 +65,13 @@ impl Protocol for Lines {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p"]);
+    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key"]);
     let vhost = Vhost::new("localhost")
         .port(common::port(&args))
         // what is accepted is no http, whatever it says
         .accept_role("raw-skt")
         .protocol(Lines { ring: Ring::new(128) });
-    let mut context = lws::context().vhost(vhost).create()?;
+    let mut context = lws::context().vhost(common::tls(&args, vhost)).create()?;
     common::announce(&context, "localhost", "raw");
     context.run()?;
     Ok(())

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A line of one peer gets to all, as lines and not as packets.
+# A line of one peer gets to all, as lines and not as packets; the same under TLS.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../../selftest-lib.sh
@@ -33,3 +33,21 @@ printf 'still there\n' >&3
 wait_for "$WORK/one.out" '^still there$'
 
 stop "${PIDS[0]}"
+
+need openssl
+start_server minimal-raw-vhost -s
+server=$PID
+secure=(openssl s_client -quiet -verify_return_error -CAfile "$LOCALHOST_CERT" -connect "localhost:$PORT")
+for peer in three four; do
+    mkfifo "$WORK/$peer.in"
+    "${secure[@]}" <"$WORK/$peer.in" >"$WORK/$peer.out" 2>"$WORK/$peer.log" &
+    PIDS+=("$!")
+done
+exec 5>"$WORK/three.in" 6>"$WORK/four.in"
+wait_for "$SERVER_LOG" 'wsi1.1 has connected'
+wait_for "$SERVER_LOG" 'wsi2.1 has connected'
+printf 'in secret\n' >&5
+wait_for "$WORK/four.out" '^in secret$'
+printf 'likewise\n' >&6
+wait_for "$WORK/three.out" '^likewise$'
+stop "$server"

@@ -7,7 +7,8 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-const USAGE: &str = "minimal-ws-client-echo [-s SERVER] [-p PORT] [-u URL] [-i IFACE] [-o] [-d LEVELS]";
+const USAGE: &str = "minimal-ws-client-echo [-s SERVER] [-p PORT] [-u URL] [-i IFACE] [-o] [--ssl] [--ca FILE] \
+                     [--cert FILE --key FILE] [-d LEVELS]";
 
 /// Connects again after any failure, however often.
 const RETRY: RetryPolicy = RetryPolicy { conceal_count: RetryPolicy::CONCEAL_ALWAYS, ..RetryPolicy::DEFAULT };
@@ -99,15 +100,16 @@ impl Protocol for Echo {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-s", "-p", "-u", "-i", "-o"]);
-    let mut server = ConnectInfo::new(args.option("-s").unwrap_or("localhost"), common::port(&args));
+    let args = common::start_client(USAGE, &["-s", "-p", "-u", "-i", "-o", "--ssl"]);
+    let mut server = common::connect_info(&args, "-s", "-p", args.has("--ssl"));
+    server.port = common::port(&args);
     server = server.path(args.option("-u").unwrap_or("/"));
     if let Some(iface) = args.option("-i") {
         server = server.iface(iface);
     }
     let failed = Rc::new(Cell::new(false));
     let echo = Echo { server, once: args.has("-o"), tries: 0, failed: Rc::clone(&failed) };
-    let vhost = Vhost::new("client").protocol(echo).ws_validate_utf8(true).retry_and_idle_policy(RETRY);
+    let vhost = common::client_vhost(&args).protocol(echo).ws_validate_utf8(true).retry_and_idle_policy(RETRY);
     lws::context().vhost(vhost).create()?.run()?;
     Ok(if failed.get() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -8,6 +8,8 @@ cd "$(dirname "$0")"
 need_peers
 cat >"$WORK/server.py" <<'PYTHON'
 import asyncio
+import ssl
+import sys
 from websockets.asyncio.server import serve
 
 
@@ -50,7 +52,11 @@ async def handle(ws):
 
 
 async def main():
-    async with serve(handle, "127.0.0.1", 0, compression=None, max_size=None) as server:
+    tls = None
+    if len(sys.argv) == 3:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*sys.argv[1:])
+    async with serve(handle, "127.0.0.1", 0, ssl=tls, compression=None, max_size=None) as server:
         print("PORT", server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()
 
@@ -84,3 +90,22 @@ start_peer ws_server.py --case refuse/403
 run_failing minimal-ws-client-echo -p "$PORT" -o -u /refuse/403
 expect_in "refused" "status 403" "$OUT"
 stop "$PID"
+
+# --- the same by TLS
+test_certificates
+start tls-server "$PYTHON" "$WORK/server.py" "$CERTS/server.cert" "$CERTS/server.key"
+log=$WORK/tls-server.log
+wait_for "$log" '^PORT '
+PORT=$(sed -n 's/^PORT //p' "$log")
+run minimal-ws-client-echo --ssl --ca "$CERTS/ca.cert" -s localhost -p "$PORT" -u "/some/path?and=query" -o
+wait_for "$log" 'CLOSED 1000'
+expect "errors of the server" "" "$(grep -A20 Traceback "$log" || true)"
+run_failing minimal-ws-client-echo --ssl -s localhost -p "$PORT" -o
+expect_in "an unknown CA" "unable to get local issuer certificate" "$OUT"
+run_failing minimal-ws-client-echo -s localhost -p "$PORT" -o
+expect_in "plain text to a TLS port" "connection failed" "$OUT"
+start_server minimal-ws-server-echo -s
+start own "$BIN_DIR/minimal-ws-client-echo" --ssl -p "$PORT" -o
+client=$PID
+wait_for "$WORK/own.log" 'connected'
+stop "$client"

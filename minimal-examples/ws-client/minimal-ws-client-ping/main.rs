@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 const USAGE: &str = "minimal-ws-client-ping [--server SERVER] [--port PORT] [--protocol NAME] [--interval SECONDS] \
-                     [-z] [-v] [-d LEVELS]";
+                     [-z] [-v] [-n] [--ca FILE] [--cert FILE --key FILE] [-d LEVELS]";
 
 /// Per vhost.
 struct Pinger {
@@ -60,14 +60,14 @@ impl Protocol for Pinger {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["--server", "--port", "--protocol", "--interval", "-z", "-v"]);
-    let address = args.option("--server").unwrap_or("localhost");
-    let server = ConnectInfo::new(address, common::number(&args, "--port", 7681))
+    let args = common::start_client(USAGE, &["--server", "--port", "--protocol", "--interval", "-z", "-v", "-n"]);
+    let server = common::connect_info(&args, "--server", "--port", !args.has("-n"))
         .protocol(args.option("--protocol").unwrap_or("lws-minimal"));
     let interval = Duration::from_secs(common::number(&args, "--interval", 5));
     let payload: &[u8] = if args.has("-z") { b"" } else { b"ping body!" };
     let failed = Rc::new(Cell::new(false));
-    let mut vhost = Vhost::new("client").protocol(Pinger { server, interval, payload, failed: Rc::clone(&failed) });
+    let mut vhost =
+        common::client_vhost(&args).protocol(Pinger { server, interval, payload, failed: Rc::clone(&failed) });
     if args.has("-v") {
         // the library's own pings: after 3 s of silence, hang up after 10
         vhost = vhost.retry_and_idle_policy(RetryPolicy {

@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-const USAGE: &str = "minimal-ws-client-rx [--server SERVER] [--port PORT] [--protocol NAME] [-t] [-d LEVELS]";
+const USAGE: &str = "minimal-ws-client-rx [--server SERVER] [--port PORT] [--protocol NAME] [-t] [-n] [--ca FILE] \
+                     [--cert FILE --key FILE] [-d LEVELS]";
 
 /// With -t, the test is passed after this many messages.
 const ENOUGH: u64 = 10;
@@ -61,13 +62,12 @@ impl Protocol for Receiver {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["--server", "--port", "--protocol", "-t"]);
-    let address = args.option("--server").unwrap_or("localhost");
-    let server = ConnectInfo::new(address, common::number(&args, "--port", 7681))
+    let args = common::start_client(USAGE, &["--server", "--port", "--protocol", "-t", "-n"]);
+    let server = common::connect_info(&args, "--server", "--port", !args.has("-n"))
         .protocol(args.option("--protocol").unwrap_or("lws-minimal"));
     let (test, received) = (args.has("-t"), Rc::new(Cell::new(0)));
     let receiver = Receiver { server, test, received: Rc::clone(&received) };
-    let vhost = Vhost::new("client").protocol(receiver).ws_max_message(MAX_MESSAGE);
+    let vhost = common::client_vhost(&args).protocol(receiver).ws_max_message(MAX_MESSAGE);
     lws::context().vhost(vhost).create()?.run()?;
     let good = if test { received.get() >= ENOUGH } else { received.get() > 0 };
     println!("Completed: {}", if good { "OK" } else { "failed" });

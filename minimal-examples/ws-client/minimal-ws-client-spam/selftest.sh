@@ -6,9 +6,9 @@ cd "$(dirname "$0")"
 
 need_peers
 start_peer ws_server.py --events
-run minimal-ws-client-spam --server 127.0.0.1 --port "$PORT"
+run minimal-ws-client-spam -n --server 127.0.0.1 --port "$PORT"
 expect_in "result" "Completed: (try 100, est 100, closed 100, err 0)" "$OUT"
-run minimal-ws-client-spam --port "$PORT" -c 3 -l 7
+run minimal-ws-client-spam -n --port "$PORT" -c 3 -l 7
 expect_in "result" "Completed: (try 7, est 7, closed 7, err 0)" "$OUT"
 stop "$PID"
 for event in open message closed; do
@@ -16,10 +16,29 @@ for event in open message closed; do
 done
 expect "normal closes" 107 "$(grep -c '"code": 1000' "$SERVER_LOG")"
 
-run_failing minimal-ws-client-spam --port "$PORT" -l 12
+run_failing minimal-ws-client-spam -n --port "$PORT" -l 12
 expect_in "without a server" "Completed: (try 12, est 0, closed 0, err 12)" "$OUT"
 
 start_server minimal-ws-server
-run minimal-ws-client-spam --port "$PORT"
+run minimal-ws-client-spam -n --port "$PORT"
 expect_in "result with our own server" "closed 100, err 0" "$OUT"
 stop "$PID"
+
+# --- by TLS; each connection after the first resumes a session, as the peer sees
+test_certificates
+start_tls_peer server --ws echo
+run minimal-ws-client-spam --server localhost --port "$PORT" --ca "$CERTS/ca.cert"
+expect_in "result by TLS" "Completed: (try 100, est 100, closed 100, err 0)" "$OUT"
+stop "$PID"
+expect "handshakes" 100 "$(grep -c '"event": "tls"' "$SERVER_LOG")"
+start_tls_peer server --ws echo
+run minimal-ws-client-spam --server localhost --port "$PORT" --ca "$CERTS/ca.cert" -c 1 -l 10
+stop "$PID"
+expect "resumed" 9 "$(grep -c '"resumed": true' "$SERVER_LOG")"
+# our own server's self-signed certificate needs no option
+start_server minimal-ws-server -s
+run minimal-ws-client-spam --port "$PORT"
+expect_in "result by TLS with our own server" "closed 100, err 0" "$OUT"
+stop "$PID"
+run_failing minimal-ws-client-spam --server localhost --port "$PORT" -l 2
+expect_in "without a server" "err 2" "$OUT"

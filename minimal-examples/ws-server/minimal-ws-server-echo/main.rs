@@ -4,7 +4,7 @@
 use lws::prelude::*;
 use minimal_examples as common;
 
-const USAGE: &str = "minimal-ws-server-echo [-p PORT] [-o] [-d LEVELS]";
+const USAGE: &str = "minimal-ws-server-echo [-p PORT] [-s] [--cert FILE --key FILE] [-o] [-d LEVELS]";
 
 /// Per vhost.
 struct Echo {
@@ -57,11 +57,11 @@ impl Protocol for Echo {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p", "-o"]);
+    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key", "-o"]);
     let vhost = Vhost::new("localhost")
         .port(common::port(&args))
         .protocol(Echo { once: args.has("-o") })
         .ws_any_subprotocol(true)
         .ws_validate_utf8(true);
-    common::serve(vhost, "localhost")
+    common::serve(common::tls(&args, vhost), "localhost")
 }

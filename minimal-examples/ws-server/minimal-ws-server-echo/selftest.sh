@@ -14,6 +14,10 @@ peer ws_client.py "$url" --case subprotocol --subprotocol lws-minimal-server-ech
 peer ws_client.py "$url" --case echo --subprotocol any-other
 stop "$PID"
 
+start_server minimal-ws-server-echo -s
+peer ws_client.py "wss://localhost:$PORT/" --cacert "$LOCALHOST_CERT" --case all
+stop "$PID"
+
 start_server minimal-ws-server-echo -o
 peer ws_client.py "ws://127.0.0.1:$PORT/" --case binary
 status=0

@@ -6,7 +6,7 @@ use lws::prelude::*;
 use minimal_examples as common;
 use std::collections::VecDeque;
 
-const USAGE: &str = "minimal-ws-server [-p PORT] [-v] [-d LEVELS]";
+const USAGE: &str = "minimal-ws-server [-p PORT] [-s] [--cert FILE --key FILE] [-v] [-d LEVELS]";
 
 /// Messages that are kept.
 const KEPT: usize = 128;
@@ -66,7 +66,7 @@ impl Protocol for Chat {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p", "-v"]);
+    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key", "-v"]);
     let mut vhost = Vhost::new("localhost")
         .port(common::port(&args))
         .mount(Mount::dir("/", common::folder("ws-server/minimal-ws-server", "mount-origin")))
@@ -82,5 +82,5 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             ..RetryPolicy::DEFAULT
         });
     }
-    common::serve(vhost, "localhost")
+    common::serve(common::tls(&args, vhost), "localhost")
 }

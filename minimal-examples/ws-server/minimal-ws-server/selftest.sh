@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Python clients chat, and so do two tabs of a browser.
+# Python clients chat, and so do two tabs of a browser; the same under TLS.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../../selftest-lib.sh
@@ -39,4 +39,9 @@ PYTHON
 peer raw_http.py 127.0.0.1 "$PORT" --ws-path / --only rfc6455
 need chromium chromedriver
 peer browser_chat.py "http://127.0.0.1:$PORT/"
+stop "$PID"
+
+start_server minimal-ws-server -s
+peer ws_client.py "wss://localhost:$PORT/" --cacert "$LOCALHOST_CERT" --case chat
+peer browser_chat.py "https://localhost:$PORT/" --insecure
 stop "$PID"
