@@ -56,6 +56,10 @@ for version in 1.2 1.3; do
     seen tls '"alpn": "http/1.1"'
     expect_in "after redirects" "resumed" "$OUT"
     expect "resumed with $version" 3 "$(grep -c '"resumed": true' "$SERVER_LOG")"
+    # from https to https, wherever it is, and never back to plain text
+    get_tls --ca "$CERTS/ca.cert" --path "/redirect-to?https://localhost:$PORT/len"
+    expect_in "redirect to https" "Completed: OK" "$OUT"
+    refused "SSL downgrade" --ca "$CERTS/ca.cert" --path "/redirect-to?http://localhost:$PORT/len"
     # no name is asked for by an address
     run minimal-http-client --server 127.0.0.1 -p "$PORT" --ca "$CERTS/ca.cert" --path /len
     seen tls '"name": null'
