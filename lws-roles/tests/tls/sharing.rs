@@ -1,0 +1,52 @@
+//! Client requests that share a connection, and those that must not.
+
+use crate::agent::Talk;
+use crate::bench::*;
+use lws_roles::{ConnectInfo, NonSsl};
+
+const ACCEPTED: &str = "localhost ServerNewClientInstantiated";
+
+fn all(b: &mut Bench, infos: impl IntoIterator<Item = ConnectInfo>) -> Vec<Talk> {
+    let keys: Vec<_> = infos.into_iter().map(|info| b.begin(info.pipeline(true), Talk::default())).collect();
+    b.run();
+    keys.into_iter().map(|key| b.talk(key)).collect()
+}
+
+#[test]
+fn requests_to_one_endpoint_share_one_tls_connection() {
+    let mut b = Bench::with(|v| v);
+    for talk in all(&mut b, (0..5).map(|n| https(&format!("/len/{}", n * 5_000)))) {
+        talk.completed();
+    }
+    assert_eq!(b.count(ACCEPTED), 1);
+    // one that comes later, too
+    all(&mut b, [https("/")])[0].completed();
+    assert_eq!(b.count(ACCEPTED), 1);
+}
+
+#[test]
+fn plain_text_and_tls_do_not_share() {
+    let mut b = Bench::with(|v| v.non_ssl(NonSsl::Serve));
+    let talks = all(&mut b, [https("/facts"), http("/facts"), https("/facts"), http("/facts")]);
+    let plain: Vec<bool> = talks.iter().map(|talk| talk.completed() == b"plain").collect();
+    assert_eq!(plain, [false, true, false, true]);
+    assert_eq!(b.count(ACCEPTED), 2);
+}
+
+#[test]
+fn neither_do_different_allowances_names_or_application_protocols() {
+    let mut b = Bench::with(|v| v);
+    let infos = [
+        https("/"),
+        https("/").allow_selfsigned(),
+        https("/").allow_insecure(),
+        https("/").host("127.0.0.1"),
+        https("/").alpn("http/1.1"),
+    ];
+    for info in infos {
+        for talk in all(&mut b, [info.clone(), info]) {
+            talk.completed();
+        }
+    }
+    assert_eq!(b.count(ACCEPTED), 5, "each twice");
+}
