@@ -53,7 +53,7 @@ mod write;
 mod wsi;
 
 pub use cancel::CancelService;
-pub use connect::{BlockingResolver, ConnectInfo, Resolve};
+pub use connect::{BlockingResolver, ConnectInfo, Proxy, ProxyChoice, ProxyError, Resolve};
 pub use context::{Context, ContextBuilder, CreateError};
 pub use dispatch::{Cx, VhostChoice};
 pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};

@@ -22,21 +22,31 @@ use std::time::Duration;
 pub(crate) fn begin(svc: &mut Service, id: WsiId) {
     let Some(client) = svc.conn(id).and_then(|c| c.client.as_ref()) else { return };
     let info = Rc::clone(&client.info);
-    if info.pipeline && pipelines::waits_for_carrier(svc, id, &info) {
+    let vhost = svc.conn(id).and_then(|c| svc.vhosts.get(c.vhost.0 as usize));
+    let proxy = match vhost.map(|v| v.proxy.for_address(&info.proxy, &info.address)) {
+        Some(Ok(proxy)) => proxy,
+        Some(Err(why)) => return give_up(svc, id, &why),
+        None => None,
+    };
+    if info.pipeline && pipelines::waits_for_carrier(svc, id, &info, proxy.as_ref()) {
         return;
     }
+    let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) else { return };
+    client.proxy = proxy;
+    let (host, port) = client.next_hop();
+    let host = host.to_owned();
     if let Net::Memory(net) = &mut svc.net {
-        let name = info.address.strip_prefix('+').map_or_else(|| format!("port:{}", info.port), str::to_owned);
+        let name = host.strip_prefix('+').map_or_else(|| format!("port:{port}"), str::to_owned);
         let io = Io::Memory(net.connect(&name));
         return start(svc, id, io);
     }
-    if let Some(path) = info.address.strip_prefix('+') {
+    if let Some(path) = host.strip_prefix('+') {
         return match unix_socket(path) {
             Ok(io) => start(svc, id, io),
-            Err(e) => give_up(svc, id, &format!("Unable to connect: {}: {e}", info.address)),
+            Err(e) => give_up(svc, id, &format!("Unable to connect: {host}: {e}")),
         };
     }
-    match addresses(svc, &info) {
+    match addresses(svc, &host, port) {
         Ok(found) => {
             if let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) {
                 client.addresses = found.into_iter();
@@ -52,7 +62,10 @@ fn try_next(svc: &mut Service, id: WsiId) {
     loop {
         let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) else { return };
         let Some(address) = client.addresses.next() else {
-            let why = format!("Unable to connect{}", client.failures);
+            let why = match &client.proxy {
+                Some(proxy) => format!("Unable to connect to the {proxy}{}", client.failures),
+                None => format!("Unable to connect{}", client.failures),
+            };
             return give_up(svc, id, &why);
         };
         client.trying = Some(address);
@@ -77,7 +90,7 @@ fn note_failed_attempt(svc: &mut Service, id: WsiId, what: &str) {
     let Some(client) = svc.conn(id).and_then(|c| c.client.as_ref()) else { return };
     let place = match client.trying {
         Some(address) => address.to_string(),
-        None => client.info.address.clone(),
+        None => client.next_hop().0.to_owned(),
     };
     note_failure(svc, id, &format!("{place}: {what}"));
 }

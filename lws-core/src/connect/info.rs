@@ -1,5 +1,6 @@
 //! What a client connection is to be: [`ConnectInfo`]. Data only; `connect` acts on it.
 
+use super::{Proxy, ProxyChoice};
 use crate::{RetryPolicy, TlsAllow};
 
 /// Where a client connection goes and what it says there (C: `lws_client_connect_info`).
@@ -24,6 +25,8 @@ pub struct ConnectInfo {
     pub local_protocol_name: Option<String>,
     /// Interface or address to connect from. Default: the system's choice.
     pub iface: Option<String>,
+    /// The proxy it goes through. Default: the vhost's.
+    pub proxy: ProxyChoice,
     /// TLS, and which faults of the server's certificate are forgiven (C: `ssl_connection`).
     /// Default: none, plain text.
     pub tls: Option<TlsAllow>,
@@ -54,6 +57,7 @@ impl ConnectInfo {
             method: None,
             local_protocol_name: None,
             iface: None,
+            proxy: ProxyChoice::Vhost,
             tls: None,
             alpn: None,
             pipeline: false,
@@ -102,6 +106,18 @@ impl ConnectInfo {
     /// Sets the interface or address to connect from.
     pub fn iface(mut self, iface: &str) -> Self {
         self.iface = Some(iface.to_owned());
+        self
+    }
+
+    /// Goes through this proxy, whatever the vhost says.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = ProxyChoice::By(proxy);
+        self
+    }
+
+    /// Goes through no proxy, whatever the vhost says.
+    pub fn without_proxy(mut self) -> Self {
+        self.proxy = ProxyChoice::Direct;
         self
     }
 

@@ -1,22 +1,37 @@
-//! Client connections: from "connect there" to a connected socket, and sockets shared in turn by
-//! queued requests to one endpoint.
+//! Client connections: from "connect there" to a connected socket, through a proxy or not, and
+//! sockets shared in turn by queued requests to one endpoint.
 //!
 //! ```text
-//!   client_connect --> [queue behind a carrier] --> resolve --> connect --> connected --> the role
+//!   client_connect --> [queue behind a carrier] --> resolve --> connect --> [proxy] --> TLS, the role
+//!                                                     |           |            |
 //!                                                     |           | next address on failure
-//!                                                     '-----------'--> CLIENT_CONNECTION_ERROR, later, once
+//!                                                     '-----------'------------'--> CLIENT_CONNECTION_ERROR, later, once
 //! ```
+//!
+//! | module | is |
+//! |---|---|
+//! | `info` | what is asked for |
+//! | `attempt`, `resolve` | names, addresses and the connect of a socket |
+//! | `proxy` | which proxy, if any |
+//! | `tunnel`, `http_connect`, `socks5` | the talk with it |
+//! | `pipelines` | sockets shared in turn |
 //!
 //! Called by `turn` and by roles through [`Cx`](crate::Cx). Never calls user code itself.
 
 mod attempt;
+mod http_connect;
 mod info;
 mod pipelines;
+mod proxy;
 mod resolve;
+mod socks5;
+pub(crate) mod tunnel;
 
 pub(crate) use attempt::{begin, progress, timed_out, unix_address};
 pub use info::ConnectInfo;
 pub(crate) use pipelines::{Pipelines, carrier_gone, transaction_completed};
+pub(crate) use proxy::VhostProxy;
+pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use resolve::{BlockingResolver, Resolve};
 
 use crate::conn::{ClientSide, Conn, Phase, flag};
@@ -47,8 +62,7 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
         }
         _ => None,
     };
-    conn.client =
-        Some(Box::new(ClientSide { info, addresses: Vec::new().into_iter(), trying: None, failures: String::new() }));
+    conn.client = Some(Box::new(ClientSide::new(info)));
     // a table with every nameable slot taken can't be told by callback either
     let Some(id) = svc.insert(conn, halves) else { return WsiId::STALE };
     svc.deferred.push_back(match problem {
@@ -62,7 +76,7 @@ fn give_up(svc: &mut Service, id: WsiId, why: &str) {
     svc.deferred.push_back(Deferred::Failed(id, why.to_owned()));
 }
 
-/// A socket is up, accepted or connected: the role begins.
+/// A socket is up, accepted or connected: the proxy is asked, or what is above begins.
 pub(crate) fn connected(svc: &mut Service, users: &mut Users, id: WsiId) {
     let Some(conn) = svc.conn_mut(id) else { return };
     if conn.phase != Phase::Connecting || conn.has(flag::CLOSING) {
@@ -78,6 +92,13 @@ pub(crate) fn connected(svc: &mut Service, users: &mut Users, id: WsiId) {
     if let Some(first) = first {
         let _ = dispatch::vhost_callback(svc, users, first, VhostReason::WsiCreate(id));
     }
+    if !tunnel::begin(svc, id) {
+        reached(svc, users, id);
+    }
+}
+
+/// What is connected to, the target or a server's peer, is at the other end: TLS or the role begins.
+fn reached(svc: &mut Service, users: &mut Users, id: WsiId) {
     if handshake::begin(svc, users, id) {
         return;
     }
@@ -116,7 +137,6 @@ pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
     conn.tls = None;
     conn.flags &= flag::ANNOUNCED | flag::QUEUED_READ | flag::QUEUED_WRITE | flag::TOUCHED | flag::KICKED;
     conn.phase = Phase::Connecting;
-    conn.client =
-        Some(Box::new(ClientSide { info, addresses: Vec::new().into_iter(), trying: None, failures: String::new() }));
+    conn.client = Some(Box::new(ClientSide::new(info)));
     svc.deferred.push_back(Deferred::Connect(id));
 }

@@ -11,7 +11,7 @@
 use super::ConnectInfo;
 use crate::conn::{Conn, flag};
 use crate::service::{Deferred, Service};
-use crate::{Close, TlsAllow, VhostId, WsiId};
+use crate::{Close, Proxy, TlsAllow, VhostId, WsiId};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
@@ -20,6 +20,8 @@ struct Endpoint {
     vhost: VhostId,
     address: String,
     port: u16,
+    /// Through another proxy, or none, it may be another place.
+    proxy: Option<Rc<Proxy>>,
     /// A connection that forgave something is none for who forgives nothing, nor is one that checked
     /// another name or offered other application protocols.
     tls: Option<(TlsAllow, String, Option<String>)>,
@@ -41,12 +43,13 @@ pub(crate) struct Pipelines {
 }
 
 /// Joins the requests to this endpoint. `true` when another connection carries them.
-pub(super) fn waits_for_carrier(svc: &mut Service, id: WsiId, info: &ConnectInfo) -> bool {
+pub(super) fn waits_for_carrier(svc: &mut Service, id: WsiId, info: &ConnectInfo, proxy: Option<&Rc<Proxy>>) -> bool {
     let Some(vhost) = svc.conn(id).map(|c| c.vhost) else { return false };
     let endpoint = Rc::new(Endpoint {
         vhost,
         address: info.address.clone(),
         port: info.port,
+        proxy: proxy.cloned(),
         tls: info.tls.map(|allow| (allow, info.tls_name().to_owned(), info.alpn.clone())),
     });
     let Some(pipeline) = svc.pipelines.by_endpoint.get_mut(&endpoint) else {

@@ -1,6 +1,5 @@
 //! Names into addresses: the seam for resolvers, and what needs none. Called by `attempt`.
 
-use super::ConnectInfo;
 use crate::service::Service;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
@@ -22,14 +21,14 @@ impl Resolve for BlockingResolver {
 }
 
 /// Numeric addresses and localhost here, other names by the resolver.
-pub(super) fn addresses(svc: &mut Service, info: &ConnectInfo) -> Result<Vec<SocketAddr>, String> {
-    let text = info.address.trim_start_matches('[').trim_end_matches(']');
+pub(super) fn addresses(svc: &mut Service, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let text = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(ip, info.port)]);
+        return Ok(vec![SocketAddr::new(ip, port)]);
     }
     if text.eq_ignore_ascii_case("localhost") {
         let both: [IpAddr; 2] = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
-        return Ok(both.iter().map(|&ip| SocketAddr::new(ip, info.port)).collect());
+        return Ok(both.iter().map(|&ip| SocketAddr::new(ip, port)).collect());
     }
-    svc.resolver.lookup(text, info.port)
+    svc.resolver.lookup(text, port)
 }
