@@ -173,7 +173,11 @@ fn rfc6455_4_1_answers_that_are_refused() {
     let text = |status: &str, fields: &str| format!("HTTP/1.1 {status}\r\n{fields}\r\n");
     for (answer, why) in [
         (text("200 OK", "content-length: 0\r\n"), "HS: ws upgrade response not 101 (status 200)"),
-        (text("302 Found", "location: /y\r\n"), "HS: ws upgrade response not 101 (redirect 302 is not followed)"),
+        (text("300 Multiple Choices", ""), "HS: ws upgrade response not 101 (redirect 300 is not followed)"),
+        (text("304 Not Modified", ""), "HS: ws upgrade response not 101 (redirect 304 is not followed)"),
+        (text("302 Found", ""), "HS: Redirect code but no Location"),
+        (text("302 Found", "location: ftp://x/\r\n"), "HS: URI did not parse"),
+        (text("302 Found", "location: /\u{e9}\u{1}\r\n"), "HS: malformed response: malformed header field"),
         (text("401 Unauthorized", ""), "HS: ws upgrade unauthorized"),
         (text("101 X", "Upgrade: websocket\r\nConnection: upgrade\r\n"), "HS: ACCEPT missing"),
         (good("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", ""), "HS: Accept hash wrong"),
@@ -191,7 +195,7 @@ fn rfc6455_4_1_answers_that_are_refused() {
 
 #[test]
 fn the_status_can_be_read_when_the_connection_fails() {
-    let mut bench = start(plain());
+    let mut bench = start(plain().max_redirects(0));
     bench.script(|wsi, reason| {
         if matches!(reason, Reason::ClientConnectionError(_)) {
             assert_eq!((wsi.http_status(), wsi.header_by_name("location")), (Some(307), Some("/y")));
@@ -201,6 +205,67 @@ fn the_status_can_be_read_when_the_connection_fails() {
     request(&mut bench);
     bench.send(b"HTTP/1.1 307 X\r\nlocation: /y\r\n\r\n");
     assert_fails(&mut bench, &[], "HS: ws upgrade response not 101 (redirect 307 is not followed)");
+}
+
+/// Sends a redirect and gives the peer of the connection that follows it, on the port where `to` is.
+fn redirect(bench: &mut Bench, status: u16, location: &str, to: u16) {
+    let left = bench.peer;
+    let listener = bench.net().peer_listen(&format!("port:{to}"));
+    let listener = listener.ok().unwrap_or(bench.listener);
+    bench.send(format!("HTTP/1.1 {status} Moved\r\nLocation: {location}\r\n\r\n").as_bytes());
+    bench.run_ms(20);
+    bench.peer = bench.net().peer_accept(listener).unwrap();
+    bench.run_ms(20);
+    bench.net().peer_receive(left);
+    assert!(bench.net().peer_ended(left), "the first connection is left");
+}
+
+#[test]
+fn rfc6455_4_1_every_redirect_is_followed_and_the_session_goes_on() {
+    for status in [301, 302, 303, 307, 308] {
+        let mut bench = start(plain().path("/a/b").host("virtual").origin("http://o").protocol("p"));
+        let first = request(&mut bench);
+        redirect(&mut bench, status, "c?d", 80);
+        let second = request(&mut bench);
+        assert!(second.starts_with("GET /a/c?d HTTP/1.1\r\nHost: virtual\r\nUpgrade: websocket\r\n"), "{second}");
+        assert!(second.contains("\r\nOrigin: http://o\r\n") && second.contains("\r\nSec-WebSocket-Protocol: p\r\n"));
+        let key = |text: &str| accept_of(text);
+        assert_ne!(key(&first), key(&second), "the key is fresh");
+        let accept = accept_of(&second);
+        bench.send(good(&accept, "").as_bytes());
+        let want = [&ASKED[..], &["add headers", "ClientFilterPreEstablish", "ClientEstablished"]].concat();
+        assert_eq!(bench.heard(), others(&want), "{status}");
+    }
+}
+
+#[test]
+fn a_redirect_to_another_server_gets_its_host_and_port() {
+    for location in ["ws://elsewhere:81/x", "http://elsewhere:81/x", "//elsewhere:81/x"] {
+        let mut bench = start(plain().host("virtual"));
+        request(&mut bench);
+        redirect(&mut bench, 302, location, 81);
+        let text = request(&mut bench);
+        assert!(text.starts_with("GET /x HTTP/1.1\r\nHost: elsewhere:81\r\n"), "{text}");
+    }
+}
+
+#[test]
+fn redirects_end_at_the_limit_and_a_failure_after_one_is_one_error() {
+    let mut bench = start(plain().max_redirects(2));
+    for _ in 0..2 {
+        request(&mut bench);
+        redirect(&mut bench, 307, "/again", 80);
+    }
+    request(&mut bench);
+    bench.send(b"HTTP/1.1 307 X\r\nLocation: /again\r\n\r\n");
+    assert_fails(&mut bench, &["add headers", "add headers"], "HS: too many redirects");
+
+    let mut bench = start(plain());
+    request(&mut bench);
+    redirect(&mut bench, 308, "/y", 80);
+    request(&mut bench);
+    bench.run_ms(20_100);
+    assert_fails(&mut bench, &["add headers"], "Timed out waiting server reply");
 }
 
 #[test]
