@@ -27,6 +27,7 @@ use crate::http::redirect::{self, RedirectError};
 use crate::http::settings::HttpSettings;
 use crate::http::token::Token;
 use crate::http::transaction::ClientTransaction;
+use crate::http::url::split_host_port;
 use lws_core::{
     Adopt, Close, ConnectInfo, Cx, FieldError, Fields, Flow, Halves, Pending, Reason, RoleFactory, RoleRx, RxBuf,
 };
@@ -103,11 +104,24 @@ impl WsClientRx {
         cx.random(&mut random);
         let offered = info.protocol.as_deref().unwrap_or_default();
         let handshake = ClientHandshake::new(random, offered).map_err(|e| format!("HS: PROTOCOL malformed: {e}"))?;
-        let own = own_fields(info, &handshake).map_err(|e| format!("HS: Host or Origin malformed: {e}"))?;
+        let host = host_of(info);
+        //= rfc9110#4.2.1 a sender MUST NOT generate a host that is none
+        if split_host_port(&host).is_err() {
+            return Err("HS: Host malformed".into());
+        }
+        //= rfc6454#7.1 an origin has no blanks
+        if info.origin.as_deref().is_some_and(|o| o.is_empty() || !o.bytes().all(|b| b.is_ascii_graphic())) {
+            return Err("HS: Origin malformed".into());
+        }
         let mut added = cx.take_fields();
         let agreed = cx.user(Reason::ClientAppendHandshakeHeader(&mut added));
         let agreed = agreed.map_err(|_| "HS: Rejected at CLIENT_APPEND_HANDSHAKE_HEADER");
-        let sent = agreed.and_then(|()| send_request(cx, &info.path, &own, &added));
+        let sent = agreed.map_err(Cow::from).and_then(|()| {
+            // user code's own Origin stands
+            let origin = info.origin.as_deref().filter(|_| !added.contains("origin"));
+            let own = own_fields(&host, origin, &handshake).map_err(|e| format!("HS: Host malformed: {e}"))?;
+            send_request(cx, &info.path, &own, &added).map_err(Cow::from)
+        });
         cx.return_fields(added);
         sent?;
         self.asked = Some(handshake);
@@ -180,14 +194,14 @@ impl WsClientRx {
 }
 
 /// The header fields that don't come from user code's callback.
-fn own_fields(info: &ConnectInfo, handshake: &ClientHandshake) -> Result<Fields, FieldError> {
+fn own_fields(host: &str, origin: Option<&str>, handshake: &ClientHandshake) -> Result<Fields, FieldError> {
     let mut fields = Fields::new();
     //= rfc6455#4.1 |Host|: the host, with the port unless it is the default one
-    fields.add("Host", &host_of(info))?;
+    fields.add("Host", host)?;
     for (name, value) in handshake.headers() {
         fields.add_bytes(name, value)?;
     }
-    if let Some(origin) = &info.origin {
+    if let Some(origin) = origin {
         fields.add("Origin", origin)?;
     }
     Ok(fields)

@@ -160,6 +160,55 @@ fn user_headers_are_sent_but_not_those_of_the_handshake() {
     assert!(text.ends_with("Sec-WebSocket-Version: 13\r\nAuthorization: Basic x\r\n\r\n"), "{text}");
 }
 
+#[test]
+fn user_headers_that_are_odd_or_the_library_s() {
+    let user = Recorder::default();
+    *user.script.borrow_mut() = Box::new(|_, reason| {
+        if let Reason::ClientAppendHandshakeHeader(fields) = reason {
+            for (name, value) in [
+                ("x y", "z"),
+                ("", "z"),
+                ("x", "a\r\nb: c"),
+                ("x\r\ny", "z"),
+                ("x", " y"),
+                ("\u{e9}", "z"),
+                ("x", "\0"),
+            ] {
+                assert!(fields.add(name, value).is_err(), "{name:?} {value:?}");
+            }
+            assert!(fields.add("x-long", &"y".repeat(lws_core::MAX_FIELD_BYTES)).is_err());
+            for name in ["Host", "UPGRADE", "connection", "Content-Length", "Transfer-Encoding", "SEC-WebSocket-Key"] {
+                fields.add(name, "mine")?;
+            }
+            fields.add("X-Empty:", "")?;
+            fields.add_bytes("x-obs", b"\xe9")?;
+            fields.add("Origin", "http://mine")?;
+            fields.add("x-twice", "1")?;
+            fields.add("x-twice", "2")?;
+        }
+        Ok(())
+    });
+    let mut bench = bench_of(user, plain().origin("http://o"));
+    let wire = bench.wire();
+    let text = String::from_utf8_lossy(&wire);
+    let added = "X-Empty: \r\nx-obs: \u{fffd}\r\nOrigin: http://mine\r\nx-twice: 1\r\nx-twice: 2\r\n\r\n";
+    assert!(text.ends_with(&format!("Sec-WebSocket-Version: 13\r\n{added}")), "{text}");
+    assert!(
+        !text.contains("mine\r\nUp") && !text.contains("http://o\r\n") && text.matches("mine").count() == 1,
+        "{text}"
+    );
+}
+
+#[test]
+fn subprotocol_lists_are_sent_as_they_are_meant() {
+    for (list, want) in [("a", Some("a")), (" a ,b,\tc", Some("a, b, c")), ("", None)] {
+        let mut bench = start(plain().protocol(list));
+        let text = request(&mut bench);
+        let line = text.split("\r\n").find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: "));
+        assert_eq!(line, want, "{list:?}");
+    }
+}
+
 /// As [`Bench::client`], with a script that is there before the connection.
 fn bench_of(user: Recorder, info: ConnectInfo) -> Bench {
     let vhost = Vhost::new("clients").protocol_named("early", user.clone());
@@ -334,10 +383,16 @@ fn what_cannot_be_sent_is_refused_before_it_is() {
         (plain().path("/a b"), "HS: URI malformed"),
         (plain().path("/a\r\nX: y"), "HS: URI malformed"),
         (plain().protocol("a,a"), "HS: PROTOCOL malformed: a subprotocol name occurs twice"),
-        (
-            plain().host("h\r\nX: y"),
-            "HS: Host or Origin malformed: header field value has a control character or outer blanks (RFC 9110 5.5)",
-        ),
+        (plain().path("/\u{e9}"), "HS: URI malformed"),
+        (plain().path("/a#b"), "HS: URI malformed"),
+        (plain().protocol("a b"), "HS: PROTOCOL malformed: a subprotocol name is not an HTTP token"),
+        (plain().host("h\r\nX: y"), "HS: Host malformed"),
+        (plain().host("a b"), "HS: Host malformed"),
+        (plain().host("u@h"), "HS: Host malformed"),
+        (plain().host("\u{e9}"), "HS: Host malformed"),
+        (plain().origin(""), "HS: Origin malformed"),
+        (plain().origin("http://o\r\nX: y"), "HS: Origin malformed"),
+        (plain().origin("http://o http://p"), "HS: Origin malformed"),
     ] {
         let mut bench = start(info);
         assert_eq!(bench.heard(), others(&["bind rec", "drop rec", &format!("error {why}")]));
