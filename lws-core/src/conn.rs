@@ -2,11 +2,12 @@
 //! `turn` act on it.
 //!
 //! ```text
-//!   Connecting --> [Handshaking, under TLS] --> Open --> Farewell --> (reaped)
-//!        |                 |                     |                      ^
-//!        '-----------------'---------------------'----------------------'  failed, aborted
+//!   Connecting --> [Proxying] --> [Handshaking, under TLS] --> Open --> Farewell --> (reaped)
+//!        |             |                 |                      |                      ^
+//!        '-------------'-----------------'----------------------'----------------------'  failed, aborted
 //! ```
 
+use crate::connect::tunnel::Tunnel;
 use crate::net::io::Io;
 use crate::protocol::NO_SESSION;
 use crate::role::{Farewell, RoleRx, RoleTx};
@@ -14,16 +15,18 @@ use crate::time::timers::TimerId;
 use crate::tls::TlsError;
 use crate::tls::layer::TlsLayer;
 use crate::tx::{Pool, TxQueue};
-use crate::{BindingId, Close, ConnectInfo, Pending, RetryPolicy, VhostId};
+use crate::{BindingId, Close, ConnectInfo, Pending, Proxy, RetryPolicy, VhostId};
 use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-/// How far a connection's life has come. The user is called while `Connecting` and `Handshaking`
-/// only to hear of failure, and during `Farewell` not at all until CLOSED.
+/// How far a connection's life has come. The user is called while `Connecting`, `Proxying` and
+/// `Handshaking` only to hear of failure, and during `Farewell` not at all until CLOSED.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Phase {
     Connecting,
+    /// A client waits for its proxy.
+    Proxying,
     Handshaking,
     Open,
     Farewell(Farewell),
@@ -109,11 +112,36 @@ impl Stash {
 /// What a client connection has until it is established.
 pub(crate) struct ClientSide {
     pub(crate) info: Rc<ConnectInfo>,
+    /// What it goes through; known once it has begun.
+    pub(crate) proxy: Option<Rc<Proxy>>,
+    /// The talk with the proxy, while there is one.
+    pub(crate) tunnel: Option<Tunnel>,
     pub(crate) addresses: std::vec::IntoIter<SocketAddr>,
     /// The address being connected to.
     pub(crate) trying: Option<SocketAddr>,
     /// What was tried and how it failed, for the one error at the end.
     pub(crate) failures: String,
+}
+
+impl ClientSide {
+    pub(crate) fn new(info: Rc<ConnectInfo>) -> Self {
+        Self {
+            info,
+            proxy: None,
+            tunnel: None,
+            addresses: Vec::new().into_iter(),
+            trying: None,
+            failures: String::new(),
+        }
+    }
+
+    /// Host and port of what the socket connects to: the proxy, or the target.
+    pub(crate) fn next_hop(&self) -> (&str, u16) {
+        match &self.proxy {
+            Some(proxy) => (&proxy.host, proxy.port),
+            None => (&self.info.address, self.info.port),
+        }
+    }
 }
 
 pub(crate) struct Conn {
@@ -193,7 +221,7 @@ impl Conn {
     pub(crate) fn takes_rx(&self) -> bool {
         match self.phase {
             Phase::Connecting => false,
-            Phase::Handshaking => !self.has(flag::CLOSING),
+            Phase::Proxying | Phase::Handshaking => !self.has(flag::CLOSING),
             Phase::Open => !self.has(flag::PAUSED | flag::HELD | flag::CLOSING),
             Phase::Farewell(f) => f != Farewell::Flush && !self.has(flag::CLOSING),
         }

@@ -14,7 +14,7 @@
 //! Ground floor first: `sys`, `time`, `net`, `handle`, `write`, `fields`, `reason`, `tls` and its
 //! `layer`, `tx`, `slots`, `conn`, `role`, `service`, `wsi`/`vh`, `protocol`, `vhost`, `dispatch`, `turn`,
 //! the TLS `handshake`, `listen`, `connect`, `adopt`, `close`, `timeout`, `validity`, `certificates`,
-//! `context`; `util` stands beside. A module calls only those before it; views and traits name types of
+//! `context`; `util` and `reconnect` stand beside. A module calls only those before it; views and traits name types of
 //! later ones.
 #![deny(unsafe_code)]
 
@@ -35,6 +35,7 @@ mod listen;
 mod net;
 mod protocol;
 mod reason;
+mod reconnect;
 mod role;
 mod service;
 mod slots;
@@ -53,7 +54,7 @@ mod write;
 mod wsi;
 
 pub use cancel::CancelService;
-pub use connect::{BlockingResolver, ConnectInfo, Resolve};
+pub use connect::{BlockingResolver, ConnectInfo, Proxy, ProxyChoice, ProxyError, Resolve};
 pub use context::{Context, ContextBuilder, CreateError};
 pub use dispatch::{Cx, VhostChoice};
 pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};
@@ -62,6 +63,7 @@ pub use net::address::{AddressError, AddressProblem, Families, SockAddr46};
 pub use net::memory::{MemoryNet, MemoryOptions, MemoryPeer};
 pub use protocol::Protocol;
 pub use reason::{Reason, USER, VhostReason, WsRx};
+pub use reconnect::Reconnect;
 pub use role::{Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, RoleRx, RoleTx, RxBuf, Start};
 pub use service::TxCx;
 pub use system::retry::RetryPolicy;

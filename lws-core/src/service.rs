@@ -445,7 +445,7 @@ impl Service {
         crate::lwsl_info!("{id}: write failed: {error}");
         let Some(conn) = self.slots.get_mut(id) else { return };
         conn.out.clear(&mut self.pool);
-        if matches!(conn.phase, Phase::Open | Phase::Handshaking) && conn.takes_rx() {
+        if matches!(conn.phase, Phase::Open | Phase::Proxying | Phase::Handshaking) && conn.takes_rx() {
             conn.clear(flag::WRITABLE);
             conn.set(flag::READABLE | flag::READ_CLOSED | flag::TX_BROKEN);
             self.queue_read(id);

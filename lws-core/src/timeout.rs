@@ -14,6 +14,7 @@ pub(crate) fn passed(svc: &mut Service, users: &mut Users, id: WsiId) {
     crate::lwsl_info!("{id}: timed out: {why:?}");
     match conn.phase {
         Phase::Connecting => crate::connect::timed_out(svc, id),
+        Phase::Proxying => crate::connect::tunnel::timed_out(svc, id),
         Phase::Handshaking => crate::tls::handshake::timed_out(svc, id),
         Phase::Farewell(_) => svc.close_later(id, Close::ABORT),
         Phase::Open if why == Pending::User => svc.close_later(id, Close::ABORT),

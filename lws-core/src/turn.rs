@@ -241,8 +241,10 @@ impl Context {
     fn read(&mut self, id: WsiId) {
         if let Some(conn) = self.svc.conn_mut(id) {
             conn.clear(flag::QUEUED_READ);
-            if conn.phase == Phase::Handshaking {
-                return self.shake_hands(id);
+            match conn.phase {
+                Phase::Proxying => return self.ask_proxy(id),
+                Phase::Handshaking => return self.shake_hands(id),
+                _ => {}
             }
         }
         for _ in 0..READ_BUDGET {
@@ -273,6 +275,14 @@ impl Context {
             }
         }
         self.svc.queue_read(id);
+    }
+
+    fn ask_proxy(&mut self, id: WsiId) {
+        let Self { svc, users, .. } = self;
+        let ready = svc.conn(id).is_some_and(|c| c.takes_rx() && c.has(flag::READABLE));
+        if ready && crate::connect::tunnel::readable(svc, users, id) {
+            svc.queue_read(id);
+        }
     }
 
     fn shake_hands(&mut self, id: WsiId) {

@@ -152,6 +152,8 @@ impl From<crate::FieldError> for Close {
 #[repr(u16)]
 #[non_exhaustive]
 pub enum Pending {
+    /// Client: the proxy's answer (C has others for SOCKS).
+    AwaitingProxyResponse = 1,
     /// Client: TCP connect.
     AwaitingConnectResponse = 2,
     /// Client: the request or handshake is sent, its answer is awaited.

@@ -2,13 +2,15 @@
 //! PROTOCOL_DESTROY delivered.
 
 use super::{Context, CreateError};
+use crate::connect::VhostProxy;
 use crate::dispatch::vhost_callback;
+use crate::net::Net;
 use crate::protocol::{AnyBinding, Binding};
 use crate::role::RoleFactory;
 use crate::service::BindingInfo;
 use crate::vhost::{Fallback, Listen, ListenerId, NonSsl, Vhost, VhostInfo};
 use crate::wsi::Wsi;
-use crate::{BindingId, Close, Protocol, Reason, VhostId, VhostReason, WsiId, listen};
+use crate::{BindingId, Close, Protocol, Proxy, ProxyError, Reason, VhostId, VhostReason, WsiId, listen};
 use std::rc::Rc;
 
 /// What a vhost without protocols is bound to (C: the "http-only" protocol): nothing is handled.
@@ -55,6 +57,7 @@ impl Context {
             None => None,
         };
         let client_tls = spec.client_tls.take().map(|config| config.build()).transpose().map_err(fail)?;
+        let proxy = self.client_proxy(&spec).map_err(fail)?;
         if spec.protocols.is_empty() {
             spec.protocols.push((Rc::from(HttpOnly::NAME), Box::new(Binding::new(HttpOnly)) as Box<dyn AnyBinding>));
         }
@@ -83,6 +86,7 @@ impl Context {
             fallback,
             tls,
             client_tls,
+            proxy,
             non_ssl: spec.non_ssl,
             tcp_keepalive: spec.tcp_keepalive,
             destroyed: false,
@@ -95,6 +99,23 @@ impl Context {
             crate::certificates::watch(&mut self.svc);
         }
         Ok(vhost)
+    }
+
+    /// What its client connections go through. The environment says nothing of a simulated network.
+    fn client_proxy(&self, spec: &Vhost) -> Result<VhostProxy, String> {
+        let parsed = |setting, text: &Option<String>, parse: fn(&str) -> Result<Proxy, ProxyError>| {
+            text.as_deref().map(parse).transpose().map_err(|e| format!("{setting}: {e}"))
+        };
+        let http = parsed("http_proxy", &spec.http_proxy, Proxy::http)?;
+        let socks = parsed("socks_proxy", &spec.socks_proxy, Proxy::socks5)?;
+        Ok(match (http.or(socks), &self.svc.net) {
+            _ if spec.without_proxy => VhostProxy::Direct,
+            (Some(proxy), _) => VhostProxy::Set(Rc::new(proxy)),
+            (None, Net::Memory(_)) => VhostProxy::Direct,
+            (None, Net::Os(_)) => VhostProxy::from_environment(|name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            }),
+        })
     }
 
     /// The application protocols of a server whose connections begin in `accept_role`.

@@ -54,10 +54,25 @@ pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
     svc.set_timeout(id, Pending::SslAccept, Some(svc.limits.handshake_timeout_us));
     if wanted {
         advance(svc, users, id, 0);
+        come_already(svc, users, id);
     }
     // what came with, or before, the connect
     svc.queue_read(id);
     true
+}
+
+/// What came behind a proxy's answer is the server's first word.
+fn come_already(svc: &mut Service, users: &mut Users, id: WsiId) {
+    let waiting = svc.conn_mut(id).filter(|c| c.phase == Phase::Handshaking);
+    let Some(stash) = waiting.and_then(|c| c.stash.take()) else { return };
+    let (bytes, wire) = (stash.bytes(), &mut svc.tls.wire);
+    if wire.len() < bytes.len() {
+        wire.resize(bytes.len(), 0);
+    }
+    for (to, from) in wire.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    advance(svc, users, id, bytes.len());
 }
 
 fn client_session(svc: &Service, id: WsiId) -> Result<Box<TlsLayer>, TlsError> {

@@ -8,6 +8,7 @@ mod settings;
 
 pub use settings::Settings;
 
+use crate::connect::VhostProxy;
 use crate::net::address::Families;
 use crate::protocol::{AnyBinding, Binding};
 use crate::system::retry::RetryPolicy;
@@ -87,6 +88,9 @@ pub struct Vhost {
     pub(crate) fallback: Option<(String, String)>,
     pub(crate) tls: Option<Box<dyn TlsServerConfig>>,
     pub(crate) client_tls: Option<Box<dyn TlsClientConfig>>,
+    pub(crate) http_proxy: Option<String>,
+    pub(crate) socks_proxy: Option<String>,
+    pub(crate) without_proxy: bool,
     pub(crate) non_ssl: NonSsl,
     pub(crate) policy: Option<RetryPolicy>,
     pub(crate) protocols: Vec<(Rc<str>, Box<dyn AnyBinding>)>,
@@ -114,6 +118,9 @@ impl Vhost {
             fallback: None,
             tls: None,
             client_tls: None,
+            http_proxy: None,
+            socks_proxy: None,
+            without_proxy: false,
             non_ssl: NonSsl::Refuse,
             policy: None,
             protocols: Vec::new(),
@@ -200,6 +207,29 @@ impl Vhost {
         self
     }
 
+    /// Client connections of this vhost go through an http proxy, "\[user:password@\]host:port", see
+    /// [`Proxy::http`](crate::Proxy::http) (C: `http_proxy_address`, `lws_set_proxy`). Default: the
+    /// environment variable `http_proxy`, if set; hosts and domains in `no_proxy`, comma-separated,
+    /// are connected to directly then.
+    pub fn http_proxy(mut self, proxy: &str) -> Self {
+        self.http_proxy = Some(proxy.to_owned());
+        self
+    }
+
+    /// Client connections of this vhost go through a SOCKS5 proxy, see
+    /// [`Proxy::socks5`](crate::Proxy::socks5) (C: `socks_proxy_address`, `lws_set_socks`). An http
+    /// proxy comes first. Default: the environment variable `socks_proxy`, as with `http_proxy`.
+    pub fn socks_proxy(mut self, proxy: &str) -> Self {
+        self.socks_proxy = Some(proxy.to_owned());
+        self
+    }
+
+    /// Client connections of this vhost go through no proxy, whatever the environment says.
+    pub fn without_proxy(mut self) -> Self {
+        self.without_proxy = true;
+        self
+    }
+
     /// What clients get that speak plain text on the TLS port. Default: [`NonSsl::Refuse`].
     pub fn non_ssl(mut self, non_ssl: NonSsl) -> Self {
         self.non_ssl = non_ssl;
@@ -242,6 +272,8 @@ pub(crate) struct VhostInfo {
     pub(crate) fallback: Option<Fallback>,
     pub(crate) tls: Option<Rc<dyn TlsServer>>,
     pub(crate) client_tls: Option<Rc<dyn TlsClient>>,
+    /// Of its client connections.
+    pub(crate) proxy: VhostProxy,
     pub(crate) non_ssl: NonSsl,
     pub(crate) tcp_keepalive: Option<TcpKeepalive>,
     pub(crate) destroyed: bool,
@@ -324,6 +356,7 @@ mod tests {
             fallback: None,
             tls: None,
             client_tls: None,
+            proxy: VhostProxy::Direct,
             non_ssl: NonSsl::Refuse,
             tcp_keepalive: None,
             destroyed: false,

@@ -11,6 +11,7 @@
 //! | [`uri`], [`url`], `host` | request targets and paths; absolute URLs and Hosts for clients |
 //! | [`head`] | request and response heads, field lookup, message framing |
 //! | [`chunked`] | the chunked transfer coding, both ways |
+//! | `redirect` | where a 3xx leads a client, and whether it may go there |
 //! | [`date`], [`etag`], [`range`] | validators, preconditions, byte ranges |
 //! | [`mime`], [`mount`] | what is served where, and as which type |
 
@@ -24,6 +25,7 @@ pub mod method;
 pub mod mime;
 pub mod mount;
 pub mod range;
+pub(crate) mod redirect;
 pub mod settings;
 pub mod status;
 pub mod token;

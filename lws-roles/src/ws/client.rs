@@ -2,8 +2,9 @@
 //!
 //! ```text
 //!   TCP up --> request sent --> interim responses --> 101, checked --> WsRx (CLIENT_ESTABLISHED)
-//!                  |                                    |
-//!                  '-- time, hang-up, nonsense ---------'--> CLIENT_CONNECTION_ERROR, later, once
+//!     ^            |                     |              |
+//!     |            '-- time, hang-up, nonsense ---------'--> CLIENT_CONNECTION_ERROR, later, once
+//!     '-------------- redirect ----------'
 //! ```
 //!
 //! The session begins with WS_CLIENT_BIND_PROTOCOL when the socket is up. When the server chooses a
@@ -11,7 +12,8 @@
 //! one instead, unless the connect info names its local protocol.
 //!
 //! The response is in the role data from its arrival up to and in CLIENT_ESTABLISHED. The texts of
-//! failures begin as C's do. Redirects are failures whose text has the status.
+//! failures begin as C's do. A redirect is followed as an http client does (RFC 9110 section 15.4): the
+//! session goes on, and user code is asked for its headers anew.
 
 use super::frame::Sender;
 use super::handshake::{ClientHandshake, ClientHandshakeError, is_reserved};
@@ -21,8 +23,11 @@ use super::settings::WsSettings;
 use super::tx::{NotYet, WsTx};
 use crate::http::head::{HeadLimits, ResponseHead};
 use crate::http::host::host_of;
+use crate::http::redirect::{self, RedirectError};
 use crate::http::settings::HttpSettings;
+use crate::http::token::Token;
 use crate::http::transaction::ClientTransaction;
+use crate::http::url::split_host_port;
 use lws_core::{
     Adopt, Close, ConnectInfo, Cx, FieldError, Fields, Flow, Halves, Pending, Reason, RoleFactory, RoleRx, RxBuf,
 };
@@ -70,6 +75,8 @@ struct WsClientRx {
     asked: Option<ClientHandshake>,
     head: ResponseHead,
     scanned: usize,
+    /// Redirects followed.
+    redirects: u8,
     /// User code asked for WRITEABLE, which has to wait.
     wants_write: bool,
     bound: bool,
@@ -85,8 +92,10 @@ impl WsClientRx {
 
     /// The request, of what the user asked for; the error is a text for the user.
     fn ask(&mut self, cx: &mut Cx<'_>, info: &ConnectInfo) -> Result<(), Cow<'static, str>> {
-        self.bound = true;
-        cx.user(Reason::WsClientBindProtocol).map_err(|_| "HS: Rejected at WS_CLIENT_BIND_PROTOCOL")?;
+        // once, however many redirects there are
+        if !std::mem::replace(&mut self.bound, true) {
+            cx.user(Reason::WsClientBindProtocol).map_err(|_| "HS: Rejected at WS_CLIENT_BIND_PROTOCOL")?;
+        }
         //= rfc6455#4.1 the resource name: no blanks, no fragment
         if !info.path.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
             return Err("HS: URI malformed".into());
@@ -95,11 +104,24 @@ impl WsClientRx {
         cx.random(&mut random);
         let offered = info.protocol.as_deref().unwrap_or_default();
         let handshake = ClientHandshake::new(random, offered).map_err(|e| format!("HS: PROTOCOL malformed: {e}"))?;
-        let own = own_fields(info, &handshake).map_err(|e| format!("HS: Host or Origin malformed: {e}"))?;
+        let host = host_of(info);
+        //= rfc9110#4.2.1 a sender MUST NOT generate a host that is none
+        if split_host_port(&host).is_err() {
+            return Err("HS: Host malformed".into());
+        }
+        //= rfc6454#7.1 an origin has no blanks
+        if info.origin.as_deref().is_some_and(|o| o.is_empty() || !o.bytes().all(|b| b.is_ascii_graphic())) {
+            return Err("HS: Origin malformed".into());
+        }
         let mut added = cx.take_fields();
         let agreed = cx.user(Reason::ClientAppendHandshakeHeader(&mut added));
         let agreed = agreed.map_err(|_| "HS: Rejected at CLIENT_APPEND_HANDSHAKE_HEADER");
-        let sent = agreed.and_then(|()| send_request(cx, &info.path, &own, &added));
+        let sent = agreed.map_err(Cow::from).and_then(|()| {
+            // user code's own Origin stands
+            let origin = info.origin.as_deref().filter(|_| !added.contains("origin"));
+            let own = own_fields(&host, origin, &handshake).map_err(|e| format!("HS: Host malformed: {e}"))?;
+            send_request(cx, &info.path, &own, &added).map_err(Cow::from)
+        });
         cx.return_fields(added);
         sent?;
         self.asked = Some(handshake);
@@ -128,6 +150,40 @@ impl WsClientRx {
         Ok(())
     }
 
+    /// Where the response sends us, if it does and redirects are followed at all.
+    fn redirected(&self, cx: &mut Cx<'_>) -> Option<Result<ConnectInfo, RedirectError>> {
+        let info = cx.connect_info().filter(|info| info.max_redirects > 0)?;
+        let status = self.head.status();
+        redirect::is_redirect(status).then(|| {
+            if self.redirects >= info.max_redirects {
+                return Err(RedirectError::TooMany);
+            }
+            let location = self.head.header_bytes(Token::Location).ok_or(RedirectError::NoLocation)?;
+            let location = str::from_utf8(location).map_err(|_| RedirectError::Url)?;
+            redirect::follow(&info, location)
+        })
+    }
+
+    /// A redirect is followed, or isn't one.
+    fn follow(&mut self, cx: &mut Cx<'_>) -> Result<Option<Rc<ConnectInfo>>, RedirectError> {
+        match self.redirected(cx) {
+            None => Ok(None),
+            Some(Ok(next)) => {
+                lws_core::lwsl_info!("{}: {}, on to {}:{}", cx.id(), self.head.status(), next.address, next.port);
+                self.redirects += 1;
+                self.head.clear();
+                cx.set_timeout(Pending::AwaitingServerResponse, None);
+                Ok(Some(Rc::new(next)))
+            }
+            Some(Err(e)) => {
+                // what was said can still be read
+                let head = std::mem::take(&mut self.head);
+                cx.set_role_data(Some(Box::new(ClientTransaction::new(head))));
+                Err(e)
+            }
+        }
+    }
+
     fn become_ws(&mut self, cx: &mut Cx<'_>) -> Flow {
         cx.set_timeout(Pending::AwaitingServerResponse, None);
         if self.wants_write {
@@ -138,14 +194,14 @@ impl WsClientRx {
 }
 
 /// The header fields that don't come from user code's callback.
-fn own_fields(info: &ConnectInfo, handshake: &ClientHandshake) -> Result<Fields, FieldError> {
+fn own_fields(host: &str, origin: Option<&str>, handshake: &ClientHandshake) -> Result<Fields, FieldError> {
     let mut fields = Fields::new();
     //= rfc6455#4.1 |Host|: the host, with the port unless it is the default one
-    fields.add("Host", &host_of(info))?;
+    fields.add("Host", host)?;
     for (name, value) in handshake.headers() {
         fields.add_bytes(name, value)?;
     }
-    if let Some(origin) = &info.origin {
+    if let Some(origin) = origin {
         fields.add("Origin", origin)?;
     }
     Ok(fields)
@@ -190,6 +246,11 @@ impl RoleRx for WsClientRx {
                     if self.head.is_interim() {
                         self.asked = Some(handshake);
                         continue;
+                    }
+                    match self.follow(cx) {
+                        Ok(None) => {}
+                        Ok(Some(next)) => return Flow::Reconnect(next),
+                        Err(why) => return self.fail(cx, &why.to_string()),
                     }
                     return match self.answered(cx, &handshake) {
                         Ok(()) => self.become_ws(cx),

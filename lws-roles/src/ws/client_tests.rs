@@ -160,6 +160,55 @@ fn user_headers_are_sent_but_not_those_of_the_handshake() {
     assert!(text.ends_with("Sec-WebSocket-Version: 13\r\nAuthorization: Basic x\r\n\r\n"), "{text}");
 }
 
+#[test]
+fn user_headers_that_are_odd_or_the_library_s() {
+    let user = Recorder::default();
+    *user.script.borrow_mut() = Box::new(|_, reason| {
+        if let Reason::ClientAppendHandshakeHeader(fields) = reason {
+            for (name, value) in [
+                ("x y", "z"),
+                ("", "z"),
+                ("x", "a\r\nb: c"),
+                ("x\r\ny", "z"),
+                ("x", " y"),
+                ("\u{e9}", "z"),
+                ("x", "\0"),
+            ] {
+                assert!(fields.add(name, value).is_err(), "{name:?} {value:?}");
+            }
+            assert!(fields.add("x-long", &"y".repeat(lws_core::MAX_FIELD_BYTES)).is_err());
+            for name in ["Host", "UPGRADE", "connection", "Content-Length", "Transfer-Encoding", "SEC-WebSocket-Key"] {
+                fields.add(name, "mine")?;
+            }
+            fields.add("X-Empty:", "")?;
+            fields.add_bytes("x-obs", b"\xe9")?;
+            fields.add("Origin", "http://mine")?;
+            fields.add("x-twice", "1")?;
+            fields.add("x-twice", "2")?;
+        }
+        Ok(())
+    });
+    let mut bench = bench_of(user, plain().origin("http://o"));
+    let wire = bench.wire();
+    let text = String::from_utf8_lossy(&wire);
+    let added = "X-Empty: \r\nx-obs: \u{fffd}\r\nOrigin: http://mine\r\nx-twice: 1\r\nx-twice: 2\r\n\r\n";
+    assert!(text.ends_with(&format!("Sec-WebSocket-Version: 13\r\n{added}")), "{text}");
+    assert!(
+        !text.contains("mine\r\nUp") && !text.contains("http://o\r\n") && text.matches("mine").count() == 1,
+        "{text}"
+    );
+}
+
+#[test]
+fn subprotocol_lists_are_sent_as_they_are_meant() {
+    for (list, want) in [("a", Some("a")), (" a ,b,\tc", Some("a, b, c")), ("", None)] {
+        let mut bench = start(plain().protocol(list));
+        let text = request(&mut bench);
+        let line = text.split("\r\n").find_map(|line| line.strip_prefix("Sec-WebSocket-Protocol: "));
+        assert_eq!(line, want, "{list:?}");
+    }
+}
+
 /// As [`Bench::client`], with a script that is there before the connection.
 fn bench_of(user: Recorder, info: ConnectInfo) -> Bench {
     let vhost = Vhost::new("clients").protocol_named("early", user.clone());
@@ -173,7 +222,11 @@ fn rfc6455_4_1_answers_that_are_refused() {
     let text = |status: &str, fields: &str| format!("HTTP/1.1 {status}\r\n{fields}\r\n");
     for (answer, why) in [
         (text("200 OK", "content-length: 0\r\n"), "HS: ws upgrade response not 101 (status 200)"),
-        (text("302 Found", "location: /y\r\n"), "HS: ws upgrade response not 101 (redirect 302 is not followed)"),
+        (text("300 Multiple Choices", ""), "HS: ws upgrade response not 101 (redirect 300 is not followed)"),
+        (text("304 Not Modified", ""), "HS: ws upgrade response not 101 (redirect 304 is not followed)"),
+        (text("302 Found", ""), "HS: Redirect code but no Location"),
+        (text("302 Found", "location: ftp://x/\r\n"), "HS: URI did not parse"),
+        (text("302 Found", "location: /\u{e9}\u{1}\r\n"), "HS: malformed response: malformed header field"),
         (text("401 Unauthorized", ""), "HS: ws upgrade unauthorized"),
         (text("101 X", "Upgrade: websocket\r\nConnection: upgrade\r\n"), "HS: ACCEPT missing"),
         (good("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", ""), "HS: Accept hash wrong"),
@@ -191,7 +244,7 @@ fn rfc6455_4_1_answers_that_are_refused() {
 
 #[test]
 fn the_status_can_be_read_when_the_connection_fails() {
-    let mut bench = start(plain());
+    let mut bench = start(plain().max_redirects(0));
     bench.script(|wsi, reason| {
         if matches!(reason, Reason::ClientConnectionError(_)) {
             assert_eq!((wsi.http_status(), wsi.header_by_name("location")), (Some(307), Some("/y")));
@@ -201,6 +254,67 @@ fn the_status_can_be_read_when_the_connection_fails() {
     request(&mut bench);
     bench.send(b"HTTP/1.1 307 X\r\nlocation: /y\r\n\r\n");
     assert_fails(&mut bench, &[], "HS: ws upgrade response not 101 (redirect 307 is not followed)");
+}
+
+/// Sends a redirect and gives the peer of the connection that follows it, on the port where `to` is.
+fn redirect(bench: &mut Bench, status: u16, location: &str, to: u16) {
+    let left = bench.peer;
+    let listener = bench.net().peer_listen(&format!("port:{to}"));
+    let listener = listener.ok().unwrap_or(bench.listener);
+    bench.send(format!("HTTP/1.1 {status} Moved\r\nLocation: {location}\r\n\r\n").as_bytes());
+    bench.run_ms(20);
+    bench.peer = bench.net().peer_accept(listener).unwrap();
+    bench.run_ms(20);
+    bench.net().peer_receive(left);
+    assert!(bench.net().peer_ended(left), "the first connection is left");
+}
+
+#[test]
+fn rfc6455_4_1_every_redirect_is_followed_and_the_session_goes_on() {
+    for status in [301, 302, 303, 307, 308] {
+        let mut bench = start(plain().path("/a/b").host("virtual").origin("http://o").protocol("p"));
+        let first = request(&mut bench);
+        redirect(&mut bench, status, "c?d", 80);
+        let second = request(&mut bench);
+        assert!(second.starts_with("GET /a/c?d HTTP/1.1\r\nHost: virtual\r\nUpgrade: websocket\r\n"), "{second}");
+        assert!(second.contains("\r\nOrigin: http://o\r\n") && second.contains("\r\nSec-WebSocket-Protocol: p\r\n"));
+        let key = |text: &str| accept_of(text);
+        assert_ne!(key(&first), key(&second), "the key is fresh");
+        let accept = accept_of(&second);
+        bench.send(good(&accept, "").as_bytes());
+        let want = [&ASKED[..], &["add headers", "ClientFilterPreEstablish", "ClientEstablished"]].concat();
+        assert_eq!(bench.heard(), others(&want), "{status}");
+    }
+}
+
+#[test]
+fn a_redirect_to_another_server_gets_its_host_and_port() {
+    for location in ["ws://elsewhere:81/x", "http://elsewhere:81/x", "//elsewhere:81/x"] {
+        let mut bench = start(plain().host("virtual"));
+        request(&mut bench);
+        redirect(&mut bench, 302, location, 81);
+        let text = request(&mut bench);
+        assert!(text.starts_with("GET /x HTTP/1.1\r\nHost: elsewhere:81\r\n"), "{text}");
+    }
+}
+
+#[test]
+fn redirects_end_at_the_limit_and_a_failure_after_one_is_one_error() {
+    let mut bench = start(plain().max_redirects(2));
+    for _ in 0..2 {
+        request(&mut bench);
+        redirect(&mut bench, 307, "/again", 80);
+    }
+    request(&mut bench);
+    bench.send(b"HTTP/1.1 307 X\r\nLocation: /again\r\n\r\n");
+    assert_fails(&mut bench, &["add headers", "add headers"], "HS: too many redirects");
+
+    let mut bench = start(plain());
+    request(&mut bench);
+    redirect(&mut bench, 308, "/y", 80);
+    request(&mut bench);
+    bench.run_ms(20_100);
+    assert_fails(&mut bench, &["add headers"], "Timed out waiting server reply");
 }
 
 #[test]
@@ -269,10 +383,16 @@ fn what_cannot_be_sent_is_refused_before_it_is() {
         (plain().path("/a b"), "HS: URI malformed"),
         (plain().path("/a\r\nX: y"), "HS: URI malformed"),
         (plain().protocol("a,a"), "HS: PROTOCOL malformed: a subprotocol name occurs twice"),
-        (
-            plain().host("h\r\nX: y"),
-            "HS: Host or Origin malformed: header field value has a control character or outer blanks (RFC 9110 5.5)",
-        ),
+        (plain().path("/\u{e9}"), "HS: URI malformed"),
+        (plain().path("/a#b"), "HS: URI malformed"),
+        (plain().protocol("a b"), "HS: PROTOCOL malformed: a subprotocol name is not an HTTP token"),
+        (plain().host("h\r\nX: y"), "HS: Host malformed"),
+        (plain().host("a b"), "HS: Host malformed"),
+        (plain().host("u@h"), "HS: Host malformed"),
+        (plain().host("\u{e9}"), "HS: Host malformed"),
+        (plain().origin(""), "HS: Origin malformed"),
+        (plain().origin("http://o\r\nX: y"), "HS: Origin malformed"),
+        (plain().origin("http://o http://p"), "HS: Origin malformed"),
     ] {
         let mut bench = start(info);
         assert_eq!(bench.heard(), others(&["bind rec", "drop rec", &format!("error {why}")]));

@@ -107,6 +107,8 @@ pub(crate) struct Bench {
     pub(crate) context: Context,
     pub(crate) vhost: VhostId,
     pub(crate) peer: MemoryPeer,
+    /// Of a client: where its peer came from.
+    pub(crate) listener: MemoryPeer,
     pub(crate) user: Recorder,
 }
 
@@ -129,7 +131,8 @@ impl Bench {
         let mut context = ContextBuilder::new(roles).memory(options).create().unwrap();
         let vhost = context.create_vhost(vhost.protocol(user.clone())).unwrap();
         let peer = context.memory().unwrap().peer_connect("port:7681");
-        Self { context, vhost, peer, user }
+        // a server's bench needs none
+        Self { context, vhost, peer, listener: peer, user }
     }
 
     /// A client that has been told to connect to a peer, and the peer.
@@ -145,7 +148,7 @@ impl Bench {
                 break peer;
             }
         };
-        let mut bench = Self { context, vhost, peer, user };
+        let mut bench = Self { context, vhost, peer, listener, user };
         bench.run_ms(5);
         bench
     }

@@ -50,6 +50,7 @@ else
 fi
 
 . ./selftest-tls.sh
+. ./selftest-proxy.sh
 
 status=0
 wait "$silent" || status=$?

@@ -9,13 +9,11 @@
 //! | module | is |
 //! |---|---|
 //! | `request` | the head of a request, and how its body is framed |
-//! | `redirect` | where a 3xx leads, and whether one may go there |
 //! | `rx` | the life of a connection: request, response, reuse |
 //! | `tx` | user code's request body |
 //!
 //! Made by [`H1ClientFactory`]; connecting, and sharing a socket among requests, is the core's.
 
-mod redirect;
 mod request;
 mod rx;
 mod tx;

@@ -12,12 +12,12 @@
 //! peer answers before it has all of it, during Body. What user code sees and leaves is the
 //! connection's [`ClientTransaction`]. Called by the core; calls the user.
 
-use super::redirect::{self, RedirectError};
 use super::request::{self, Request, RequestError};
 use crate::h1::body::BodyReader;
 use crate::http::chunked::ChunkedDecoder;
 use crate::http::head::{BodyKind, HeadLimits};
 use crate::http::method::Method;
+use crate::http::redirect::{self, RedirectError};
 use crate::http::token::Token;
 use crate::http::transaction::{ClientTransaction, Outgoing};
 use lws_core::{Close, ConnectInfo, Cx, Fields, Flow, Pending, Reason, RoleRx, RxBuf, Write};

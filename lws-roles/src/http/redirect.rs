@@ -1,5 +1,5 @@
 //! Where a redirect leads (RFC 9110 section 15.4): pure functions from a request and a `Location`
-//! to the next request. Called by `rx`; connects nothing.
+//! to the next request. Called by the clients of h1 and ws; connects nothing.
 
 use crate::http::host::{host_of, scheme_of};
 use crate::http::method::Method;
@@ -9,7 +9,7 @@ use std::fmt;
 
 /// Why a redirect isn't followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum RedirectError {
+pub(crate) enum RedirectError {
     /// `max_redirects` were followed already.
     TooMany,
     /// The response has no `Location`.
@@ -18,7 +18,7 @@ pub(super) enum RedirectError {
     Url,
     /// From TLS to plain text.
     Downgrade,
-    /// To a scheme other than http and https.
+    /// From http to a scheme other than http and https.
     Scheme,
     /// The method keeps its body, and part of that has been sent.
     Body,
@@ -40,13 +40,13 @@ impl fmt::Display for RedirectError {
 impl std::error::Error for RedirectError {}
 
 /// Whether a client follows responses with this status.
-pub(super) const fn is_redirect(status: u16) -> bool {
+pub(crate) const fn is_redirect(status: u16) -> bool {
     matches!(status, 301 | 302 | 303 | 307 | 308)
 }
 
 /// The method to go on with.
 //= rfc9110#15.4 POST becomes GET after 301 and 302, anything but HEAD after 303, nothing after 307 and 308
-pub(super) const fn method_after(status: u16, method: Method) -> Method {
+pub(crate) const fn method_after(status: u16, method: Method) -> Method {
     match (status, method) {
         (301 | 302, Method::Post) => Method::Get,
         (303, Method::Head) => Method::Head,
@@ -56,16 +56,17 @@ pub(super) const fn method_after(status: u16, method: Method) -> Method {
 }
 
 /// The request that `location`, in a response to the request of `info`, asks for. Everything but
-/// the target stays as it was; on the same server address and Host stay, too.
+/// the target stays as it was; on the same server address and Host stay, too. A WebSocket client goes
+/// to http, https, ws and wss, which are two names for the same each.
 ///
 /// # Errors
 /// [`RedirectError`] of the target.
-pub(super) fn follow(info: &ConnectInfo, location: &str) -> Result<ConnectInfo, RedirectError> {
+pub(crate) fn follow(info: &ConnectInfo, location: &str) -> Result<ConnectInfo, RedirectError> {
     let base = format!("{}://{}{}", scheme_of(info).as_str(), host_of(info), info.path);
     let base = url::parse_absolute(&base).map_err(|_| RedirectError::Url)?;
     let target = url::resolve(&base, location).map_err(|_| RedirectError::Url)?;
     let target = url::parse_absolute(&target).map_err(|_| RedirectError::Url)?;
-    allowed(base.scheme, target.scheme)?;
+    allowed(info.method.is_none(), base.scheme, target.scheme)?;
     let mut next = info.clone();
     next.path.clear();
     target.write_target(&mut next.path);
@@ -83,14 +84,16 @@ pub(super) fn follow(info: &ConnectInfo, location: &str) -> Result<ConnectInfo, 
 }
 
 fn is_same_server(a: &Url<'_>, b: &Url<'_>) -> bool {
-    a.scheme == b.scheme && a.host.eq_ignore_ascii_case(b.host) && a.port == b.port
+    a.scheme.is_tls() == b.scheme.is_tls() && a.host.eq_ignore_ascii_case(b.host) && a.port == b.port
 }
 
 /// Whether a redirect may lead from one scheme to the other.
-fn allowed(from: Scheme, to: Scheme) -> Result<(), RedirectError> {
+fn allowed(is_ws: bool, from: Scheme, to: Scheme) -> Result<(), RedirectError> {
     match to {
         _ if from.is_tls() && !to.is_tls() => Err(RedirectError::Downgrade),
         Scheme::Http | Scheme::Https => Ok(()),
+        //= rfc6455#4.1 a redirect of the handshake is http's; its target may be named as ws, too
+        Scheme::Ws | Scheme::Wss if is_ws => Ok(()),
         Scheme::Ws | Scheme::Wss => Err(RedirectError::Scheme),
     }
 }
@@ -176,8 +179,38 @@ mod tests {
 
     #[test]
     fn tls_is_never_given_up() {
-        assert_eq!(allowed(Scheme::Https, Scheme::Http), Err(RedirectError::Downgrade));
-        assert_eq!(allowed(Scheme::Wss, Scheme::Ws), Err(RedirectError::Downgrade));
-        assert_eq!(allowed(Scheme::Http, Scheme::Http), Ok(()));
+        for is_ws in [false, true] {
+            assert_eq!(allowed(is_ws, Scheme::Https, Scheme::Http), Err(RedirectError::Downgrade));
+            assert_eq!(allowed(is_ws, Scheme::Https, Scheme::Ws), Err(RedirectError::Downgrade));
+            assert_eq!(allowed(is_ws, Scheme::Http, Scheme::Http), Ok(()));
+        }
+    }
+
+    #[test]
+    fn rfc6455_4_1_a_websocket_goes_to_either_name_of_a_scheme() {
+        let ws = ConnectInfo::new("h", 80).path("/a/b").host("virtual");
+        for (location, address, port, path, is_tls) in [
+            ("ws://other/x", "other", 80, "/x", false),
+            ("http://other:81/x?y#z", "other", 81, "/x?y", false),
+            ("wss://other/x", "other", 443, "/x", true),
+            ("https://other/x", "other", 443, "/x", true),
+            ("//other/x", "other", 80, "/x", false),
+            ("c", "h", 80, "/a/c", false),
+            // the same server by its other name
+            ("ws://virtual/x", "h", 80, "/x", false),
+        ] {
+            let next = follow(&ws, location).unwrap();
+            assert_eq!((next.address.as_str(), next.port, next.path.as_str()), (address, port, path), "{location}");
+            assert_eq!((next.tls.is_some(), next.method), (is_tls, None), "{location}");
+            assert_eq!(next.host.is_some(), address == "h", "{location}");
+        }
+        let wss = ConnectInfo::new("h", 443).tls();
+        for location in ["ws://h/x", "http://h/x"] {
+            assert_eq!(follow(&wss, location).map(drop), Err(RedirectError::Downgrade), "{location}");
+        }
+        assert!(follow(&wss, "wss://h/x").is_ok());
+        for bad in ["ftp://h/", "wss://", "wss://u@h/", "/a b", "\r\nx: y"] {
+            assert_eq!(follow(&ws, bad).map(drop), Err(RedirectError::Url), "{bad:?}");
+        }
     }
 }

@@ -1,0 +1,142 @@
+//! Client connections: from "connect there" to a connected socket, through a proxy or not, and
+//! sockets shared in turn by queued requests to one endpoint.
+//!
+//! ```text
+//!   client_connect --> [queue behind a carrier] --> resolve --> connect --> [proxy] --> TLS, the role
+//!                                                     |           |            |
+//!                                                     |           | next address on failure
+//!                                                     '-----------'------------'--> CLIENT_CONNECTION_ERROR, later, once
+//! ```
+//!
+//! | module | is |
+//! |---|---|
+//! | `info` | what is asked for |
+//! | `attempt`, `resolve` | names, addresses and the connect of a socket |
+//! | `proxy` | which proxy, if any |
+//! | `tunnel`, `http_connect`, `socks5` | the talk with it |
+//! | `pipelines` | sockets shared in turn |
+//!
+//! Called by `turn` and by roles through [`Cx`](crate::Cx). Never calls user code itself.
+
+mod attempt;
+mod http_connect;
+mod info;
+mod pipelines;
+mod proxy;
+mod resolve;
+mod socks5;
+pub(crate) mod tunnel;
+
+pub(crate) use attempt::{begin, progress, timed_out, unix_address};
+pub use info::ConnectInfo;
+pub(crate) use pipelines::{Pipelines, carrier_gone, transaction_completed};
+pub(crate) use proxy::VhostProxy;
+pub use proxy::{Proxy, ProxyChoice, ProxyError};
+pub use resolve::{BlockingResolver, Resolve};
+
+use crate::conn::{ClientSide, Conn, Phase, flag};
+use crate::dispatch::{self, Cx};
+use crate::protocol::Users;
+use crate::service::{Deferred, Service};
+use crate::tls::handshake;
+use crate::{BindingId, Close, Pending, Reason, VhostId, VhostReason, WsiId};
+use std::rc::Rc;
+
+/// Begins a client connection for a protocol. What comes of it arrives as callbacks, later.
+pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo) -> WsiId {
+    let vhost = svc.bindings.get(me.0 as usize).map_or(VhostId(0), |b| b.vhost);
+    let named = info.local_protocol_name.as_deref().map(|name| (name.to_owned(), svc.binding_named(vhost, name)));
+    let binding = named.as_ref().and_then(|(_, b)| *b).unwrap_or(me);
+    let info = Rc::new(info);
+    let halves = svc.roles.iter().find_map(|role| role.client(&info));
+    let mut conn = Conn::new(vhost, binding, Phase::Connecting);
+    conn.policy = info.retry_and_idle_policy.map(Box::new);
+    conn.opaque = info.opaque_user_data;
+    let problem = match (&halves, named) {
+        (_, Some((name, None))) => Some(format!("no protocol \"{name}\" on the vhost")),
+        (None, _) => Some(format!("no role for method {:?}", info.method)),
+        _ if svc.ending => Some("the context is ending".to_owned()),
+        _ if svc.is_full() => Some("too many connections".to_owned()),
+        _ if svc.vhosts.get(vhost.0 as usize).is_none_or(|v| v.destroyed) => {
+            Some("the vhost has been destroyed".to_owned())
+        }
+        _ => None,
+    };
+    conn.client = Some(Box::new(ClientSide::new(info)));
+    // a table with every nameable slot taken can't be told by callback either
+    let Some(id) = svc.insert(conn, halves) else { return WsiId::STALE };
+    svc.deferred.push_back(match problem {
+        Some(why) => Deferred::Failed(id, why),
+        None => Deferred::Connect(id),
+    });
+    id
+}
+
+fn give_up(svc: &mut Service, id: WsiId, why: &str) {
+    svc.deferred.push_back(Deferred::Failed(id, why.to_owned()));
+}
+
+/// A socket is up, accepted or connected: the proxy is asked, or what is above begins.
+pub(crate) fn connected(svc: &mut Service, users: &mut Users, id: WsiId) {
+    let Some(conn) = svc.conn_mut(id) else { return };
+    if conn.phase != Phase::Connecting || conn.has(flag::CLOSING) {
+        return;
+    }
+    let again = conn.has(flag::ANNOUNCED);
+    conn.set(flag::WRITABLE | flag::ANNOUNCED);
+    let first = svc
+        .conn(id)
+        .filter(|_| !again)
+        .and_then(|c| svc.vhosts.get(c.vhost.0 as usize))
+        .and_then(|v| v.bindings.first().copied());
+    if let Some(first) = first {
+        let _ = dispatch::vhost_callback(svc, users, first, VhostReason::WsiCreate(id));
+    }
+    if !tunnel::begin(svc, id) {
+        reached(svc, users, id);
+    }
+}
+
+/// What is connected to, the target or a server's peer, is at the other end: TLS or the role begins.
+fn reached(svc: &mut Service, users: &mut Users, id: WsiId) {
+    if handshake::begin(svc, users, id) {
+        return;
+    }
+    if let Some(conn) = svc.conn_mut(id) {
+        conn.phase = Phase::Open;
+    }
+    dispatch::start(svc, users, id);
+    // what came with, or before, the connect
+    svc.queue_read(id);
+}
+
+/// A client connection failed: the user hears why, once, and the connection goes.
+pub(crate) fn failed(svc: &mut Service, users: &mut Users, id: WsiId, why: &str) {
+    let Some(conn) = svc.conn_mut(id) else { return };
+    if conn.client.take().is_none() {
+        return svc.close_later(id, Close::ABORT);
+    }
+    crate::lwsl_info!("{id}: client connection error: {why}");
+    match conn.rx.take() {
+        Some(mut rx) => rx.connect_failed(&mut Cx { svc, users, id }, why),
+        // no role fitted; the connection ends whatever the callback says
+        None => drop(dispatch::callback(svc, users, id, Reason::ClientConnectionError(why))),
+    }
+    svc.close_later(id, Close::ABORT);
+}
+
+/// Leaves the socket and connects anew, to where `info` says.
+pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
+    carrier_gone(svc, id);
+    attempt::drop_socket(svc, id);
+    svc.set_timeout(id, Pending::AwaitingConnectResponse, None);
+    svc.set_validity_timer(id, None);
+    let Some(conn) = svc.slots.get_mut(id) else { return };
+    conn.out.clear(&mut svc.pool);
+    conn.stash = None;
+    conn.tls = None;
+    conn.flags &= flag::ANNOUNCED | flag::QUEUED_READ | flag::QUEUED_WRITE | flag::TOUCHED | flag::KICKED;
+    conn.phase = Phase::Connecting;
+    conn.client = Some(Box::new(ClientSide::new(info)));
+    svc.deferred.push_back(Deferred::Connect(id));
+}
