@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from common import Failure, check, client_parser, equal, innermost, run_client
 
@@ -41,7 +42,7 @@ def opening(args, subprotocols=None):
     if subprotocols is None and args.subprotocol:
         subprotocols = [args.subprotocol]
     return connect(
-        args.url, subprotocols=subprotocols, compression=None, max_size=None, proxy=None,
+        args.url, subprotocols=subprotocols, compression=args.compression, max_size=None, proxy=None,
         ping_interval=None, open_timeout=10, close_timeout=CLOSE_TIMEOUT, ssl=args.ssl,
     )
 
@@ -61,6 +62,29 @@ async def case_echo(args):
     async with opening(args) as ws:
         for size in SIZES:
             await round_trip(ws, text_of(size), f"text of {size} bytes")
+
+
+async def case_deflate(args):
+    """Compression is agreed upon in every form that can be asked for, and messages survive it."""
+    for server_fresh, client_fresh, server_bits, client_bits in [
+        (False, False, None, True), (True, True, None, None), (False, True, 9, 9), (True, False, 12, 15),
+    ]:
+        factory = ClientPerMessageDeflateFactory(
+            server_no_context_takeover=server_fresh, client_no_context_takeover=client_fresh,
+            server_max_window_bits=server_bits, client_max_window_bits=client_bits,
+        )
+        async with connect(
+            args.url, subprotocols=[args.subprotocol] if args.subprotocol else None, extensions=[factory],
+            compression=None, max_size=None, proxy=None, ping_interval=None, ssl=args.ssl,
+        ) as ws:
+            names = [extension.name for extension in ws.protocol.extensions]
+            equal("extensions", names, ["permessage-deflate"])
+            for size in SIZES:
+                await round_trip(ws, text_of(size), f"text of {size} bytes")
+                await round_trip(ws, bytes_of(size), f"binary of {size} bytes")
+            whole = "ein Stück " * 1000
+            await ws.send([whole[:5000], "", whole[5000:], ""])
+            equal("fragments", await ws.recv(), whole)
 
 
 async def case_binary(args):
@@ -268,6 +292,7 @@ def main():
     parser.add_argument("url")
     parser.add_argument("--case", choices=sorted([*CASES, "all"]), default="all")
     parser.add_argument("--subprotocol", help="offer this one")
+    parser.add_argument("--compression", choices=["deflate"], help="offer permessage-deflate")
     parser.add_argument("--cacert", metavar="FILE", help="wss: certificates to trust, PEM")
     parser.add_argument("--size", type=int, default=16 << 20, help="big: bytes (default 16 MiB)")
     parser.add_argument("--count", type=int, default=2000, help="pipeline: messages")

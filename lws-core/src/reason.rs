@@ -22,7 +22,8 @@ pub struct WsRx<'a> {
     pub last: bool,
     /// The message is binary; otherwise text (C: `lws_frame_is_binary`).
     pub binary: bool,
-    /// Bytes of the current frame still to come (C: `lws_remaining_packet_payload`).
+    /// Bytes of the current frame still to come (C: `lws_remaining_packet_payload`). In a compressed
+    /// message they are counted as they are on the wire, so more may come of 0.
     pub remaining: u64,
 }
 
@@ -82,6 +83,12 @@ pub enum Reason<'a> {
     /// A WebSocket handshake is about to be accepted for this subprotocol ("" for none). Headers
     /// are readable. `Err` refuses: 403 unless a response was already written.
     FilterProtocolConnection(&'a str),
+    /// Server: the client offers this WebSocket extension and the vhost has it on. `Err` leaves it
+    /// off for this connection, which goes on (`LWS_CALLBACK_CONFIRM_EXTENSION_OKAY`).
+    ConfirmExtensionOkay(&'a str),
+    /// Client: this WebSocket extension is about to be offered. `Err` doesn't offer it; the
+    /// connection goes on (`LWS_CALLBACK_CLIENT_CONFIRM_EXTENSION_SUPPORTED`).
+    ClientConfirmExtensionSupported(&'a str),
     /// Client: headers of the request about to be sent; add yours.
     ClientAppendHandshakeHeader(&'a mut Fields),
     /// The peer began the close handshake, with this code (1005 when it sent none) and text.
@@ -183,6 +190,8 @@ impl Reason<'_> {
             Self::ServerNewClientInstantiated => (19, "ServerNewClientInstantiated"),
             Self::FilterProtocolConnection(_) => (20, "FilterProtocolConnection"),
             Self::ClientAppendHandshakeHeader(_) => (24, "ClientAppendHandshakeHeader"),
+            Self::ConfirmExtensionOkay(_) => (25, "ConfirmExtensionOkay"),
+            Self::ClientConfirmExtensionSupported(_) => (26, "ClientConfirmExtensionSupported"),
             Self::WsPeerInitiatedClose { .. } => (38, "WsPeerInitiatedClose"),
             Self::EstablishedClientHttp => (44, "EstablishedClientHttp"),
             Self::ClosedClientHttp => (45, "ClosedClientHttp"),
@@ -241,6 +250,8 @@ impl Reason<'_> {
             | Self::Http(text)
             | Self::FilterHttpConnection(text)
             | Self::FilterProtocolConnection(text)
+            | Self::ConfirmExtensionOkay(text)
+            | Self::ClientConfirmExtensionSupported(text)
             | Self::HttpConfirmUpgrade(text) => Some(text.len()),
             _ => None,
         }

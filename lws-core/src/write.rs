@@ -20,6 +20,16 @@ pub enum Write {
         /// Ends it.
         last: bool,
     },
+    /// Part of a ws message that isn't to be compressed, whatever was negotiated: secrets, or bytes
+    /// that are compressed already. The message's first part decides for all of it.
+    Uncompressed {
+        /// The message is binary; otherwise text.
+        binary: bool,
+        /// Starts a message.
+        first: bool,
+        /// Ends it.
+        last: bool,
+    },
     /// A ws PING, at most 125 bytes of payload.
     Ping,
     /// An unasked ws PONG, at most 125 bytes of payload. Answers to PINGs are sent by the library.
@@ -41,6 +51,16 @@ impl Write {
     /// Part of a message, as C's `lws_write_ws_flags` makes it.
     pub fn ws(binary: bool, first: bool, last: bool) -> Self {
         if binary { Self::Binary { first, last } } else { Self::Text { first, last } }
+    }
+
+    /// The same part of a ws message, not to be compressed. Other writes stay as they are.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        match self {
+            Self::Text { first, last } => Self::Uncompressed { binary: false, first, last },
+            Self::Binary { first, last } => Self::Uncompressed { binary: true, first, last },
+            other => other,
+        }
     }
 }
 

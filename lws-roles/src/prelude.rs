@@ -4,6 +4,8 @@ pub use crate::http::mount::Mount;
 pub use crate::http::settings::HttpVhost;
 pub use crate::http::token::Token;
 pub use crate::http::wsi::HttpWsi;
+#[cfg(feature = "deflate")]
+pub use crate::ws::PermessageDeflate;
 #[cfg(feature = "ws")]
 pub use crate::ws::WsVhost;
 pub use lws_core::{

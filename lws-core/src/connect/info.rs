@@ -19,6 +19,8 @@ pub struct ConnectInfo {
     pub origin: Option<String>,
     /// WebSocket subprotocols to offer, comma-separated. Default: none.
     pub protocol: Option<String>,
+    /// Offer the WebSocket extensions that the vhost has on (RFC 7692). Default: yes.
+    pub ws_extensions: bool,
     /// `None` is WebSocket, "RAW" a raw socket, anything else the http method.
     pub method: Option<String>,
     /// Which protocol of the vhost handles the connection. Default: the one that connects.
@@ -54,6 +56,7 @@ impl ConnectInfo {
             host: None,
             origin: None,
             protocol: None,
+            ws_extensions: true,
             method: None,
             local_protocol_name: None,
             iface: None,
@@ -88,6 +91,12 @@ impl ConnectInfo {
     /// Sets the WebSocket subprotocols to offer, comma-separated.
     pub fn protocol(mut self, protocol: &str) -> Self {
         self.protocol = Some(protocol.to_owned());
+        self
+    }
+
+    /// Sets whether the WebSocket extensions that the vhost has on are offered.
+    pub fn ws_extensions(mut self, on: bool) -> Self {
+        self.ws_extensions = on;
         self
     }
 

@@ -15,12 +15,12 @@
 //! failures begin as C's do. A redirect is followed as an http client does (RFC 9110 section 15.4): the
 //! session goes on, and user code is asked for its headers anew.
 
+use super::deflate::{self, Agreed};
 use super::frame::Sender;
 use super::handshake::{ClientHandshake, ClientHandshakeError, is_reserved};
-use super::rx::WsRx;
-use super::server::put;
+use super::server::{halves, put};
 use super::settings::WsSettings;
-use super::tx::{NotYet, WsTx};
+use super::tx::NotYet;
 use crate::http::head::{HeadLimits, ResponseHead};
 use crate::http::host::host_of;
 use crate::http::redirect::{self, RedirectError};
@@ -80,6 +80,8 @@ struct WsClientRx {
     /// User code asked for WRITEABLE, which has to wait.
     wants_write: bool,
     bound: bool,
+    /// What the server has agreed to.
+    deflate: Option<Agreed>,
 }
 
 impl WsClientRx {
@@ -103,7 +105,8 @@ impl WsClientRx {
         let mut random = [0; 16];
         cx.random(&mut random);
         let offered = info.protocol.as_deref().unwrap_or_default();
-        let handshake = ClientHandshake::new(random, offered).map_err(|e| format!("HS: PROTOCOL malformed: {e}"))?;
+        let mut handshake =
+            ClientHandshake::new(random, offered).map_err(|e| format!("HS: PROTOCOL malformed: {e}"))?;
         let host = host_of(info);
         //= rfc9110#4.2.1 a sender MUST NOT generate a host that is none
         if split_host_port(&host).is_err() {
@@ -112,6 +115,12 @@ impl WsClientRx {
         //= rfc6454#7.1 an origin has no blanks
         if info.origin.as_deref().is_some_and(|o| o.is_empty() || !o.bytes().all(|b| b.is_ascii_graphic())) {
             return Err("HS: Origin malformed".into());
+        }
+        let deflate = cx.settings::<WsSettings>().and_then(|ws| ws.deflate).filter(|_| info.ws_extensions);
+        if let Some(deflate) = deflate
+            && cx.user(Reason::ClientConfirmExtensionSupported(deflate::NAME)).is_ok()
+        {
+            handshake.offer_deflate(deflate);
         }
         let mut added = cx.take_fields();
         let agreed = cx.user(Reason::ClientAppendHandshakeHeader(&mut added));
@@ -133,7 +142,10 @@ impl WsClientRx {
     fn answered(&mut self, cx: &mut Cx<'_>, handshake: &ClientHandshake) -> Result<(), Cow<'static, str>> {
         let head = std::mem::take(&mut self.head);
         let status = head.status();
-        let chosen = handshake.check(status, head.fields()).map(|name| name.map(str::to_owned));
+        let chosen = handshake.check(status, head.fields()).and_then(|name| {
+            self.deflate = handshake.check_extensions(head.fields())?;
+            Ok(name.map(str::to_owned))
+        });
         cx.set_role_data(Some(Box::new(ClientTransaction::new(head))));
         let chosen = chosen.map_err(|e| match (e, status) {
             (ClientHandshakeError::Status, 300..=399) => Cow::from(format!("{e} (redirect {status} is not followed)")),
@@ -189,7 +201,7 @@ impl WsClientRx {
         if self.wants_write {
             cx.want_write();
         }
-        Flow::Become(Halves { rx: Box::new(WsRx::new(Sender::Client)), tx: Box::new(WsTx::new(Sender::Client)) })
+        Flow::Become(halves(Sender::Client, self.deflate))
     }
 }
 

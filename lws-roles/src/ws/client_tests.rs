@@ -427,3 +427,72 @@ fn rfc6455_1_9_the_chosen_subprotocol_picks_the_local_protocol() {
     let want = [&ASKED[..], &["ClientFilterPreEstablish", "ClientEstablished"]].concat();
     assert_eq!(bench.heard(), others(&want));
 }
+
+#[cfg(feature = "deflate")]
+mod deflate {
+    use super::*;
+    use crate::ws::{PermessageDeflate as Pmd, WsVhost as _};
+
+    const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+
+    fn with(info: ConnectInfo) -> Bench {
+        start_with(Vhost::new("clients").ws_permessage_deflate(Pmd::new()), info)
+    }
+
+    #[test]
+    fn rfc7692_5_offered_if_vhost_connect_info_and_user_allow_it() {
+        let mut bench = with(plain());
+        assert!(request(&mut bench).contains(OFFER));
+        let asked = others(&["bind rec", "ClientConfirmExtensionSupported", "add headers"]);
+        assert_eq!(bench.heard(), asked);
+        let mut bench = with(plain().ws_extensions(false));
+        assert!(!request(&mut bench).contains("Extensions"));
+        assert_eq!(bench.heard(), others(&ASKED));
+        let mut bench = start(plain());
+        assert!(!request(&mut bench).contains("Extensions"));
+    }
+
+    #[test]
+    fn rfc7692_6_what_is_agreed_upon_is_done_and_masked() {
+        let mut bench = with(plain());
+        answer(&mut bench, "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+        let text = [b'x'; 500];
+        bench.with_wsi(|wsi| wsi.write(&text, Write::TEXT)).unwrap();
+        bench.with_wsi(|wsi| wsi.write(&text, Write::TEXT.uncompressed())).unwrap();
+        bench.run_ms(30);
+        let wire = bench.wire();
+        assert_eq!(wire[1] & 0x80, 0x80);
+        let frames = parse_frames(&wire);
+        let [(0xc1, packed), (0x81, plain)] = &frames[..] else { panic!("{frames:?}") };
+        assert_eq!(plain, &text);
+        assert!(packed.len() < 20);
+        bench.heard();
+        bench.send(&frame(0xc1, None, packed));
+        assert_eq!(bench.heard(), [Heard::text(&"x".repeat(500), true, true)]);
+    }
+
+    #[test]
+    fn rfc7692_7_1_answers_that_dont_fit_fail_the_connection() {
+        for (extension, why) in [
+            ("x-other", "HS: EXT: unknown ext"),
+            ("permessage-deflate; x", "HS: EXT: failed parsing options"),
+            ("permessage-deflate; server_max_window_bits=16", "HS: EXT: failed parsing options"),
+            ("permessage-deflate, permessage-deflate", "HS: EXT: Rejects server options"),
+        ] {
+            let mut bench = with(plain());
+            answer(&mut bench, &format!("Sec-WebSocket-Extensions: {extension}\r\n"));
+            bench.run_ms(30);
+            assert_eq!(bench.heard().pop(), Some(Heard::Other(format!("error {why}"))), "{extension}");
+            assert!(bench.is_gone());
+        }
+    }
+
+    #[test]
+    fn a_server_that_declines_gets_plain_messages() {
+        let mut bench = with(plain());
+        answer(&mut bench, "");
+        bench.with_wsi(|wsi| wsi.write(&[b'x'; 50], Write::TEXT)).unwrap();
+        bench.run_ms(30);
+        assert_eq!(bench.frames_on_wire(), [(0x81, vec![b'x'; 50])]);
+    }
+}

@@ -11,6 +11,7 @@
 //! The roles give access to parsed header fields through [`Fields`] and do all sending; which
 //! subprotocol to answer is chosen apart (`tokens::choose_subprotocol`). Nothing here does IO.
 
+use super::deflate::{self, Agreed, BadAnswer};
 use super::key::{ACCEPT_LEN, KEY_LEN, accept_key, is_valid_key, new_key};
 use super::tokens::{OfferError, contains_token, is_offered, is_token, offer_subprotocols, trim};
 use core::fmt;
@@ -195,6 +196,10 @@ pub enum ClientHandshakeError {
     ConnectionMalformed,
     /// An extension that wasn't offered.
     Extension,
+    /// `Sec-WebSocket-Extensions` is malformed, or has a parameter that there isn't.
+    ExtensionOptions,
+    /// An extension with parameters that don't fit what was offered, or twice.
+    ExtensionRejected,
     /// A subprotocol that wasn't offered, or several.
     Protocol,
     /// `Sec-WebSocket-Accept` doesn't fit the key.
@@ -213,6 +218,8 @@ impl ClientHandshakeError {
             Self::ConnectionMissing => "HS: CONNECTION missing",
             Self::ConnectionMalformed => "HS: UPGRADE malformed",
             Self::Extension => "HS: EXT: unknown ext",
+            Self::ExtensionOptions => "HS: EXT: failed parsing options",
+            Self::ExtensionRejected => "HS: EXT: Rejects server options",
             Self::Protocol => "HS: PROTOCOL malformed",
             Self::AcceptWrong => "HS: Accept hash wrong",
         }
@@ -232,6 +239,8 @@ impl std::error::Error for ClientHandshakeError {}
 pub struct ClientHandshake {
     key: [u8; KEY_LEN],
     subprotocols: String,
+    deflate: Option<deflate::Settings>,
+    extensions: String,
 }
 
 impl ClientHandshake {
@@ -242,18 +251,27 @@ impl ClientHandshake {
     /// # Errors
     /// [`OfferError`]: the list has something that isn't a token, or a name twice.
     pub fn new(random: [u8; 16], subprotocols: &str) -> Result<Self, OfferError> {
-        Ok(Self { key: new_key(random), subprotocols: offer_subprotocols(subprotocols)? })
+        let subprotocols = offer_subprotocols(subprotocols)?;
+        Ok(Self { key: new_key(random), subprotocols, deflate: None, extensions: String::new() })
+    }
+
+    /// Offers permessage-deflate too.
+    pub(crate) fn offer_deflate(&mut self, own: deflate::Settings) {
+        self.extensions = deflate::offer(&own);
+        self.deflate = Some(own);
     }
 
     /// The header fields that make the request an upgrade, in C's order. `Host`, `Origin` and what
     /// HTTP itself needs are not among them.
     pub fn headers(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         let subprotocols = Some(self.subprotocols.as_bytes()).filter(|list| !list.is_empty());
+        let extensions = Some(self.extensions.as_bytes()).filter(|list| !list.is_empty());
         [
             Some(("Upgrade", &b"websocket"[..])),
             Some(("Connection", b"Upgrade")),
             Some(("Sec-WebSocket-Key", &self.key)),
             subprotocols.map(|list| ("Sec-WebSocket-Protocol", list)),
+            extensions.map(|list| ("Sec-WebSocket-Extensions", list)),
             Some(("Sec-WebSocket-Version", VERSION.as_bytes())),
         ]
         .into_iter()
@@ -291,16 +309,21 @@ impl ClientHandshake {
             return Err(E::ConnectionMalformed);
         }
         let subprotocol = self.check_subprotocol(fields)?;
-        //= rfc6455#4.1 an extension that was not in the request MUST fail the connection
-        let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b',');
-        if !fields.values("sec-websocket-extensions").flatten().all(blank) {
-            return Err(E::Extension);
-        }
+        self.check_extensions(fields)?;
         //= rfc6455#4.1 another |Sec-WebSocket-Accept| than expected MUST fail the connection
         if accept != accept_key(&self.key) {
             return Err(E::AcceptWrong);
         }
         Ok(subprotocol)
+    }
+
+    /// What the server makes of the extension that was offered.
+    pub(crate) fn check_extensions(&self, fields: &impl Fields) -> Result<Option<Agreed>, ClientHandshakeError> {
+        deflate::check(fields.values("sec-websocket-extensions"), self.deflate.as_ref()).map_err(|e| match e {
+            BadAnswer::Unknown => ClientHandshakeError::Extension,
+            BadAnswer::Options => ClientHandshakeError::ExtensionOptions,
+            BadAnswer::Rejected => ClientHandshakeError::ExtensionRejected,
+        })
     }
 
     //= rfc6455#4.1 a subprotocol that was not in the request MUST fail the connection

@@ -11,6 +11,7 @@
 //! | `server` | the upgrade of an http connection, for the h1 server role |
 //! | `client` | the client's handshake; the role's factory |
 //! | `rx`, `tx` | the halves of an established connection, both ends |
+//! | `deflate` | compressed messages: permessage-deflate (RFC 7692) |
 //! | `settings` | what a vhost says about it |
 //!
 //! The other modules are the parts of the protocol that need no socket, no clock and no user:
@@ -28,6 +29,11 @@
 
 pub(crate) mod client;
 pub mod close;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "deflate/off.rs"]
+mod deflate;
 pub mod frame;
 pub mod handshake;
 pub mod key;
@@ -42,4 +48,6 @@ mod tx;
 pub mod utf8;
 
 pub use client::WsFactory;
+#[cfg(feature = "deflate")]
+pub use deflate::PermessageDeflate;
 pub use settings::WsVhost;

@@ -10,6 +10,8 @@
 //!   any state -- the peer breaks a rule: our CLOSE is sent at once --> Failed
 //! ```
 //!
+//! Compressed messages are inflated piece by piece in `compressed` (RFC 7692).
+//!
 //! Messages are streamed: payload goes to the user in pieces as it comes, unmasked in place, and
 //! nothing of it is kept. Heads and control frames that aren't whole yet are left to the core, which
 //! gives them again with more. Every rule for received frames is enforced here; the peer's mistake
@@ -21,8 +23,11 @@
 //!
 //! Reached from `server` and `client` by [`Flow::Become`]. Frames are written by `tx`.
 
+mod compressed;
+
 use super::close::{MESSAGE_TOO_LARGE, NO_STATUS, parse_close_payload, valid_on_wire};
-use super::frame::{Fragment, Fragments, FrameHead, Opcode, Sender};
+use super::deflate::{Agreed, Inflater};
+use super::frame::{Fragment, Fragments, FrameHead, Opcode, RSV1, Sender};
 use super::mask::mask;
 use super::settings::WsSettings;
 use super::tx::{send_close, send_control};
@@ -56,7 +61,8 @@ type Step = ControlFlow<Flow>;
 pub(crate) struct WsRx {
     /// Bytes of the current data frame still to come.
     remaining: u64,
-    /// Payload bytes of the current message, as its heads so far announce them.
+    /// Payload bytes of the current message, as its heads so far announce them; of a compressed one,
+    /// those inflated so far.
     message: u64,
     max_message: u64,
     /// The answer to the latest PING that came while output was backlogged.
@@ -66,17 +72,26 @@ pub(crate) struct WsRx {
     fragment: Fragment,
     order: Fragments,
     utf8: Utf8Stream,
+    /// RSV1 may be set: the peer may compress.
+    inflater: Option<Box<Inflater>>,
     me: Sender,
     state: State,
     validate_utf8: bool,
+    /// The current message is.
+    compressed: bool,
+    /// The inflater has had the next byte of payload already, and has more in hand.
+    ahead: bool,
     /// ESTABLISHED was delivered, so CLOSED must be.
     established: bool,
 }
 
 impl WsRx {
     /// The receive half at this end of the connection.
-    pub(crate) fn new(me: Sender) -> Self {
+    pub(crate) fn new(me: Sender, deflate: Option<&Agreed>) -> Self {
         Self {
+            inflater: deflate.map(|agreed| Box::new(Inflater::new(agreed, me))),
+            compressed: false,
+            ahead: false,
             remaining: 0,
             message: 0,
             max_message: u64::MAX,
@@ -120,7 +135,9 @@ impl WsRx {
 
     /// The start of a frame; a control frame whole, once it is there.
     fn frame(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Step {
-        let (head, head_len) = match FrameHead::parse(data.bytes(), 0) {
+        //= rfc7692#6 RSV1 means "compressed" on the first frame of a message
+        let allowed = if self.inflater.is_some() { RSV1 } else { 0 };
+        let (head, head_len) = match FrameHead::parse(data.bytes(), allowed) {
             Ok(Some(found)) => found,
             Ok(None) => return Step::Break(Flow::Continue),
             Err(e) => return self.fail(cx, e.code(), e.text()),
@@ -131,7 +148,7 @@ impl WsRx {
         match self.order.accept(&head) {
             Ok(Some(fragment)) => {
                 data.consume(head_len);
-                self.data_frame(cx, &head, fragment)
+                self.data_frame(cx, data, &head, fragment)
             }
             Ok(None) => {
                 let len = usize::try_from(head.len).unwrap_or(usize::MAX);
@@ -149,22 +166,43 @@ impl WsRx {
         }
     }
 
-    fn data_frame(&mut self, cx: &mut Cx<'_>, head: &FrameHead, fragment: Fragment) -> Step {
-        let before = if fragment.first { 0 } else { self.message };
-        self.message = before.saturating_add(head.len);
+    fn data_frame(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>, head: &FrameHead, fragment: Fragment) -> Step {
+        if fragment.first {
+            self.message = 0;
+            self.compressed = head.rsv & RSV1 != 0;
+            if let Some(inflater) = self.inflater.as_mut().filter(|_| self.compressed) {
+                inflater.begin();
+            }
+        }
+        if !self.compressed {
+            self.count(cx, head.len)?;
+        }
+        self.remaining = head.len;
+        self.key = head.mask.unwrap_or_default();
+        self.fragment = Fragment { first: fragment.first || (self.fragment.first && self.compressed), ..fragment };
+        self.state = State::Payload;
+        match head.len {
+            0 if self.compressed => self.inflate(cx, data),
+            0 => self.plain(cx, &[]),
+            _ => Step::Continue(()),
+        }
+    }
+
+    /// So many more bytes belong to the message.
+    fn count(&mut self, cx: &mut Cx<'_>, more: u64) -> Step {
+        self.message = self.message.saturating_add(more);
         if self.message > self.max_message {
             //= rfc6455#7.4.1 1009: a message that is too big to process
             return self.fail(cx, MESSAGE_TOO_LARGE, "message too large");
         }
-        self.remaining = head.len;
-        self.key = head.mask.unwrap_or_default();
-        self.fragment = fragment;
-        self.state = State::Payload;
-        if head.len == 0 { self.deliver(cx, &[]) } else { Step::Continue(()) }
+        Step::Continue(())
     }
 
     /// As much of a data frame's payload as there is.
     fn payload(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Step {
+        if self.compressed {
+            return self.inflate(cx, data);
+        }
         let n = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(data.len());
         let piece = data.take(n);
         if self.me == Sender::Server {
@@ -172,18 +210,23 @@ impl WsRx {
             self.key.rotate_left(n % 4);
         }
         self.remaining -= n as u64;
-        self.deliver(cx, piece)
+        self.plain(cx, piece)
     }
 
-    fn deliver(&mut self, cx: &mut Cx<'_>, data: &[u8]) -> Step {
+    /// Payload that isn't compressed, up to what is still to come of its frame.
+    fn plain(&mut self, cx: &mut Cx<'_>, data: &[u8]) -> Step {
         if self.remaining == 0 {
             self.state = State::Between;
         }
+        self.deliver(cx, data, self.fragment.last && self.remaining == 0, self.remaining)
+    }
+
+    /// A piece of a message, to the user.
+    fn deliver(&mut self, cx: &mut Cx<'_>, data: &[u8], last: bool, remaining: u64) -> Step {
         if cx.is_closing() {
             return Step::Continue(());
         }
-        let Fragment { binary, first, last } = self.fragment;
-        let last = last && self.remaining == 0;
+        let Fragment { binary, first, .. } = self.fragment;
         if self.validate_utf8 && !binary {
             let checked = self.utf8.push(data).and_then(|()| if last { self.utf8.finish() } else { Ok(()) });
             if let Err(e) = checked {
@@ -192,7 +235,7 @@ impl WsRx {
             }
         }
         self.fragment.first = false;
-        let piece = Piece { data, first, last, binary, remaining: self.remaining };
+        let piece = Piece { data, first, last, binary, remaining };
         let reason = match self.me {
             Sender::Server => Reason::Receive(piece),
             Sender::Client => Reason::ClientReceive(piece),

@@ -10,6 +10,7 @@
 //! request's head stays in the role data, where user code reads it up to and in ESTABLISHED; that
 //! is why the head is looked at first, without a [`Cx`]. Never answers a request that it refuses.
 
+use super::deflate::{self, Agreed, Offers};
 use super::frame::Sender;
 use super::handshake::{ServerHandshake, is_reserved};
 use super::key::ACCEPT_LEN;
@@ -44,6 +45,7 @@ pub(crate) struct Upgrade {
     accept: [u8; ACCEPT_LEN],
     /// Subprotocols in the client's order of preference.
     offered: Vec<Box<str>>,
+    extensions: Offers,
 }
 
 impl Upgrade {
@@ -64,7 +66,8 @@ impl Upgrade {
         let offered = names.collect::<Result<_, _>>();
         //= rfc6455#4.1 the subprotocols MUST be tokens
         let offered = offered.map_err(|_| Refusal::new(400, "ws upgrade: malformed Sec-WebSocket-Protocol"))?;
-        Ok(Self { accept, offered })
+        let lists = head.headers().filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-extensions"));
+        Ok(Self { accept, offered, extensions: Offers::read(lists.map(|(_, list)| list)) })
     }
 
     /// Binds the connection to the protocol, asks user code, and answers with 101. The connection
@@ -74,16 +77,17 @@ impl Upgrade {
         let name = subprotocol.unwrap_or("");
         let bound = cx.bind(binding, Reason::HttpDropProtocol, Reason::WsServerBindProtocol);
         let mut fields = cx.take_fields();
-        let agreed = bound
-            .and_then(|()| cx.user(Reason::FilterProtocolConnection(name)))
-            .and_then(|()| cx.user(Reason::AddHeaders(&mut fields)));
+        let filtered = bound.and_then(|()| cx.user(Reason::FilterProtocolConnection(name)));
+        let deflate = if filtered.is_ok() { self.deflate(cx) } else { None };
+        let agreed = filtered.and_then(|()| cx.user(Reason::AddHeaders(&mut fields)));
         let answered = cx.role_data::<Transaction>().is_some_and(|t| t.has_begun());
         // user code that closes the connection gets no 101, and its DROP from the new role
         let closing = cx.is_closing();
-        let made = closing || (agreed.is_ok() && !answered && self.send_101(cx, subprotocol, &fields));
+        let extensions = deflate.as_ref().map(|(_, answer)| &**answer);
+        let made = closing || (agreed.is_ok() && !answered && self.send_101(cx, subprotocol, extensions, &fields));
         cx.return_fields(fields);
         if made {
-            return Ok(Halves { rx: Box::new(WsRx::new(Sender::Server)), tx: Box::new(WsTx::new(Sender::Server)) });
+            return Ok(halves(Sender::Server, deflate.map(|(agreed, _)| agreed)));
         }
         cx.unbind(Reason::WsServerDropProtocol);
         Err(Refusal::new(403, "ws upgrade: refused"))
@@ -104,8 +108,15 @@ impl Upgrade {
         default.ok_or(Refusal::new(403, "ws upgrade: the vhost has no protocol"))
     }
 
+    /// What is agreed on compression and how that is answered, if the vhost, an offer and user code
+    /// all allow it.
+    fn deflate(&self, cx: &mut Cx<'_>) -> Option<(Agreed, String)> {
+        let chosen = self.extensions.choose(cx.settings::<WsSettings>()?.deflate.as_ref()?)?;
+        cx.user(Reason::ConfirmExtensionOkay(deflate::NAME)).is_ok().then_some(chosen)
+    }
+
     /// Whether the 101 went into the output.
-    fn send_101(&self, cx: &mut Cx<'_>, subprotocol: Option<&str>, fields: &Fields) -> bool {
+    fn send_101(&self, cx: &mut Cx<'_>, subprotocol: Option<&str>, extensions: Option<&str>, fields: &Fields) -> bool {
         //= rfc6455#4.2.2 101, Upgrade, Connection, Sec-WebSocket-Accept, and the chosen subprotocol
         let sent = cx.raw().send_with(|out| {
             out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
@@ -113,11 +124,19 @@ impl Upgrade {
             if let Some(name) = subprotocol {
                 put(out, "Sec-WebSocket-Protocol", name.as_bytes());
             }
+            if let Some(answer) = extensions {
+                put(out, "Sec-WebSocket-Extensions", answer.as_bytes());
+            }
             fields.iter().filter(|(name, _)| !is_reserved(name)).for_each(|(name, value)| put(out, name, value));
             out.extend_from_slice(b"\r\n");
         });
         sent.is_ok()
     }
+}
+
+/// Both halves of an established connection.
+pub(super) fn halves(me: Sender, deflate: Option<Agreed>) -> Halves {
+    Halves { rx: Box::new(WsRx::new(me, deflate.as_ref())), tx: Box::new(WsTx::new(me, deflate.as_ref())) }
 }
 
 /// Appends a header field.

@@ -238,9 +238,62 @@ fn a_close_from_the_filter_is_neither_101_nor_established() {
     assert!(bench.is_gone() && bench.ended());
 }
 
+#[cfg(feature = "deflate")]
+#[test]
+fn rfc7692_5_the_server_answers_an_offer_if_vhost_and_user_allow_it() {
+    use crate::ws::PermessageDeflate as Pmd;
+    let offers = "Sec-WebSocket-Extensions: mux, permessage-deflate; x\r\n\
+                  Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+    let off = vec!["HttpDropProtocol", "bind rec", "filter ", "add headers", "Established"];
+    let on = vec!["HttpDropProtocol", "bind rec", "filter ", "ConfirmExtensionOkay", "add headers", "Established"];
+    for (has, allows, offers, answer, heard) in [
+        (true, true, offers, "Sec-WebSocket-Extensions: permessage-deflate\r\n", on.clone()),
+        (true, false, offers, "", on),
+        (true, true, "", "", off.clone()),
+        (false, true, offers, "", off),
+    ] {
+        let mut bench = bench_of(if has { vhost().ws_permessage_deflate(Pmd::new()) } else { vhost() });
+        bench.script(move |wsi, reason| match reason {
+            Reason::ConfirmExtensionOkay(name) => {
+                assert_eq!(*name, "permessage-deflate");
+                if allows { Ok(()) } else { Err(Close::NORMAL) }
+            }
+            Reason::Established => wsi.write(&[b'a'; 100], Write::TEXT).map(drop).map_err(Into::into),
+            _ => Ok(()),
+        });
+        bench.send(&[request(offers), masked(0xc1, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00])].concat());
+        let wire = bench.wire();
+        let head = format!("{ANSWER}{answer}\r\n");
+        assert!(wire.starts_with(head.as_bytes()), "{wire:?}");
+        let frames = crate::ws::testing::parse_frames(&wire[head.len()..]);
+        let mut want = others(&heard);
+        if answer.is_empty() {
+            assert_eq!(frames[0], (0x81, vec![b'a'; 100]));
+            assert_eq!((frames[1].0, &frames[1].1[..2]), (0x88, &1002u16.to_be_bytes()[..]), "RSV1 has no meaning");
+        } else {
+            assert!(matches!(&frames[..], [(0xc1, packed)] if packed.len() < 20), "{frames:?}");
+            want.push(Heard::text("Hello", true, true));
+        }
+        assert_eq!(bench.heard(), want);
+    }
+}
+
 /// Our client against our server: fragments go there and back whole, whatever the network does.
 #[test]
 fn client_and_server_echo_over_an_unkind_network() {
+    echo_over_an_unkind_network(vhost);
+}
+
+#[cfg(feature = "deflate")]
+#[test]
+fn rfc7692_compressed_echo_over_an_unkind_network() {
+    use crate::ws::PermessageDeflate as Pmd;
+    echo_over_an_unkind_network(|| vhost().ws_permessage_deflate(Pmd::new()));
+    let small = Pmd::new().server_max_window_bits(9).client_max_window_bits(10).client_no_context_takeover(true);
+    echo_over_an_unkind_network(|| vhost().ws_permessage_deflate(small.threshold(0)));
+}
+
+fn echo_over_an_unkind_network(vhost: impl Fn() -> Vhost) {
     for seed in 1..60 {
         let options =
             MemoryOptions { seed, max_segment: 90, max_write: 700, capacity: 2000, ..MemoryOptions::default() };

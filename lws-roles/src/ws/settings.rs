@@ -1,5 +1,6 @@
 //! A vhost's WebSocket settings, and the methods that set them on a [`Vhost`].
 
+use super::deflate;
 use lws_core::{Settings, Vhost};
 
 /// What the ws role reads of a vhost. Set by [`WsVhost`].
@@ -8,6 +9,7 @@ pub(crate) struct WsSettings {
     pub(crate) max_message: Option<u64>,
     pub(crate) validate_utf8: bool,
     pub(crate) any_subprotocol: bool,
+    pub(crate) deflate: Option<deflate::Settings>,
 }
 
 impl WsSettings {
@@ -15,7 +17,8 @@ impl WsSettings {
     pub(crate) fn check(settings: &Settings) -> Result<(), String> {
         match settings.get::<Self>() {
             Some(ws) if ws.max_message == Some(0) => Err("ws_max_message: 0 lets no message through".to_owned()),
-            _ => Ok(()),
+            Some(ws) => ws.deflate.map_or(Ok(()), |deflate| deflate.check()),
+            None => Ok(()),
         }
     }
 }
@@ -24,7 +27,8 @@ impl WsSettings {
 pub trait WsVhost {
     /// The most payload bytes that a received message may have, over all of its fragments. A frame
     /// that would pass it closes the connection with 1009 before any of it is delivered (RFC 6455
-    /// 7.4.1). Default: no limit, because messages are streamed and their length costs no memory
+    /// 7.4.1); of a compressed message, inflated bytes count, and the piece that passes it isn't
+    /// delivered. Default: no limit, because messages are streamed and their length costs no memory
     /// here; set one where user code gathers whole messages.
     fn ws_max_message(self, bytes: u64) -> Self;
 
@@ -37,6 +41,14 @@ pub trait WsVhost {
     /// named after. The vhost's default protocol serves them, and the first one offered is answered.
     /// Default: off, such a handshake is refused with 400.
     fn ws_any_subprotocol(self, on: bool) -> Self;
+
+    /// Compresses messages by permessage-deflate (RFC 7692; C: the vhost's list of extensions):
+    /// servers take the first offer that they can meet, clients offer it. A connection's user code
+    /// can leave it off by [`ConfirmExtensionOkay`](lws_core::Reason::ConfirmExtensionOkay) and
+    /// [`ConnectInfo::ws_extensions`](lws_core::ConnectInfo::ws_extensions), a message by
+    /// [`Write::uncompressed`](lws_core::Write::uncompressed). Default: off, as in C.
+    #[cfg(feature = "deflate")]
+    fn ws_permessage_deflate(self, how: super::PermessageDeflate) -> Self;
 }
 
 impl WsVhost for Vhost {
@@ -54,6 +66,12 @@ impl WsVhost for Vhost {
         self.settings_mut::<WsSettings>().any_subprotocol = on;
         self
     }
+
+    #[cfg(feature = "deflate")]
+    fn ws_permessage_deflate(mut self, how: super::PermessageDeflate) -> Self {
+        self.settings_mut::<WsSettings>().deflate = Some(how);
+        self
+    }
 }
 
 #[cfg(test)]
@@ -68,5 +86,23 @@ mod tests {
         assert!(WsSettings::check(&settings).unwrap_err().contains("ws_max_message"));
         settings.get_or_default::<WsSettings>().max_message = Some(1);
         assert_eq!(WsSettings::check(&settings), Ok(()));
+    }
+    #[cfg(feature = "deflate")]
+    #[test]
+    fn what_zlib_has_not_is_refused() {
+        use super::super::PermessageDeflate as Pmd;
+        let check = |how| {
+            let mut settings = Settings::default();
+            settings.get_or_default::<WsSettings>().deflate = Some(how);
+            WsSettings::check(&settings)
+        };
+        assert_eq!(check(Pmd::new()), Ok(()));
+        assert_eq!(check(Pmd::new().compression_level(0).mem_level(1).server_max_window_bits(8)), Ok(()));
+        assert_eq!(check(Pmd::new().compression_level(9).mem_level(9).client_max_window_bits(9)), Ok(()));
+        assert!(check(Pmd::new().compression_level(10)).unwrap_err().contains("compression_level"));
+        assert!(check(Pmd::new().mem_level(0)).unwrap_err().contains("mem_level"));
+        assert!(check(Pmd::new().mem_level(10)).is_err());
+        assert!(check(Pmd::new().server_max_window_bits(16)).unwrap_err().contains("window"));
+        assert!(check(Pmd::new().client_max_window_bits(7)).is_err());
     }
 }

@@ -1,9 +1,9 @@
 //! A bench for tests of the ws role: a context on the simulated network, a protocol that records
 //! what it hears and does what a script says, and a peer that speaks bytes.
 
+use super::deflate::{self, Offers};
 use super::frame::Sender;
-use super::rx::WsRx;
-use super::tx::WsTx;
+use super::server::halves;
 use lws_core::{
     Adopt, Close, ConnectInfo, Context, ContextBuilder, Halves, MemoryNet, MemoryOptions, MemoryPeer, Protocol, Reason,
     RoleFactory, Vhost, VhostId, Wsi, WsiId,
@@ -82,8 +82,13 @@ impl Protocol for Recorder {
     }
 }
 
-/// Accepted connections are WebSockets from their first byte.
-struct FrameServer;
+#[cfg(feature = "deflate")]
+const DEFLATE: Option<deflate::Settings> = Some(deflate::Settings::DEFAULT);
+#[cfg(not(feature = "deflate"))]
+const DEFLATE: Option<deflate::Settings> = None;
+
+/// Accepted connections are WebSockets from their first byte; perhaps one that offered this.
+struct FrameServer(Option<&'static str>);
 
 impl RoleFactory for FrameServer {
     fn name(&self) -> &'static str {
@@ -91,7 +96,8 @@ impl RoleFactory for FrameServer {
     }
 
     fn server(&self) -> Option<Halves> {
-        Some(Halves { rx: Box::new(WsRx::new(Sender::Server)), tx: Box::new(WsTx::new(Sender::Server)) })
+        let chosen = self.0.and_then(|offer| Offers::read([offer.as_bytes()]).choose(DEFLATE.as_ref()?));
+        Some(halves(Sender::Server, chosen.map(|(agreed, _)| agreed)))
     }
 
     fn client(&self, _: &Rc<ConnectInfo>) -> Option<Halves> {
@@ -119,7 +125,24 @@ pub(crate) fn vhost() -> Vhost {
 impl Bench {
     /// A server whose one connection is a WebSocket, ESTABLISHED delivered.
     pub(crate) fn frames(vhost: Vhost, options: MemoryOptions) -> Self {
-        let mut bench = Self::with_roles(&[&FrameServer], vhost, options);
+        Self::established(&[&FrameServer(None)], vhost, options)
+    }
+
+    /// The same, and compression was agreed upon, with contexts taken over.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflate(vhost: Vhost, options: MemoryOptions) -> Self {
+        Self::established(&[&FrameServer(Some("permessage-deflate"))], vhost, options)
+    }
+
+    /// The same without taking over any.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflate_afresh(vhost: Vhost, options: MemoryOptions) -> Self {
+        const OFFER: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+        Self::established(&[&FrameServer(Some(OFFER))], vhost, options)
+    }
+
+    fn established(roles: &'static [&'static dyn RoleFactory], vhost: Vhost, options: MemoryOptions) -> Self {
+        let mut bench = Self::with_roles(roles, vhost, options);
         bench.run_ms(5);
         assert_eq!(bench.heard(), [Heard::other("Established")]);
         bench

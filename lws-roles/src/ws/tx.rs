@@ -2,42 +2,68 @@
 //!
 //! Server frames leave as they are, a large payload from the caller's own slice; client frames are
 //! masked while they are copied into the output (5.3). The order of a message's fragments is kept
-//! here, for user code; control frames may come between them. Called for [`Wsi::write`], and by
+//! here, for user code; control frames may come between them. Messages are compressed on their way
+//! where that was agreed upon (RFC 7692); each part that is written is a frame. Called for [`Wsi::write`], and by
 //! the receive half, which sends PONG, PING and CLOSE frames of its own.
 //!
 //! [`Wsi::write`]: lws_core::Wsi::write
 
 use super::close::ClosePayload;
-use super::frame::{Fragments, FrameHead, MAX_CONTROL_PAYLOAD, Opcode, Sender};
+use super::deflate::{Agreed, Deflater};
+use super::frame::{Fragments, FrameHead, MAX_CONTROL_PAYLOAD, Opcode, RSV1, Sender};
 use super::mask::mask_copy;
 use lws_core::{RoleTx, TxCx, Write, WriteError};
+
+/// Part of a message, as user code writes it.
+struct Part {
+    binary: bool,
+    first: bool,
+    last: bool,
+    /// If that was agreed upon, and a message begins.
+    compress: bool,
+}
 
 /// See the module's head.
 pub(crate) struct WsTx {
     me: Sender,
     /// The message that user code is sending.
     order: Fragments,
+    deflate: Option<Box<Deflater>>,
 }
 
 impl WsTx {
-    pub(crate) fn new(me: Sender) -> Self {
-        Self { me, order: Fragments::default() }
+    pub(crate) fn new(me: Sender, deflate: Option<&Agreed>) -> Self {
+        let deflate = deflate.map(|agreed| Box::new(Deflater::new(agreed, me)));
+        Self { me, order: Fragments::default(), deflate }
     }
 
-    fn data(&mut self, cx: &mut TxCx<'_>, data: &[u8], binary: bool, first: bool, fin: bool) -> Result<(), WriteError> {
+    fn data(&mut self, cx: &mut TxCx<'_>, data: &[u8], part: Part) -> Result<(), WriteError> {
+        let Part { binary, first, last: fin, compress } = part;
         let opcode = match (first, binary) {
             //= rfc6455#5.4 the fragments after the first have opcode 0
             (false, _) => Opcode::Continuation,
             (true, true) => Opcode::Binary,
             (true, false) => Opcode::Text,
         };
-        let head = FrameHead { fin, rsv: 0, opcode, mask: None, len: data.len() as u64 };
+        let mut head = FrameHead { fin, rsv: 0, opcode, mask: None, len: data.len() as u64 };
         let mut order = self.order;
         match order.accept(&head) {
             Ok(Some(fragment)) if fragment.binary == binary => {}
             _ => return Err(WriteError::Fragment),
         }
-        send_frame(cx, self.me, head, data)?;
+        let me = self.me;
+        match &mut self.deflate {
+            Some(deflate) if (compress || !first) && deflate.takes(first, fin, data.len()) => {
+                let sent = deflate.part(data, fin, |payload| {
+                    //= rfc7692#6.1 RSV1 is set on the first fragment of a compressed message only
+                    head.rsv = if first { RSV1 } else { 0 };
+                    head.len = payload.len() as u64;
+                    send_frame(cx, me, head, payload)
+                });
+                sent.ok_or(WriteError::Gone)??;
+            }
+            _ => send_frame(cx, me, head, data)?,
+        }
         self.order = order;
         Ok(())
     }
@@ -54,8 +80,13 @@ impl WsTx {
 impl RoleTx for WsTx {
     fn write(&mut self, cx: &mut TxCx<'_>, data: &[u8], how: Write) -> Result<usize, WriteError> {
         match how {
-            Write::Text { first, last } => self.data(cx, data, false, first, last)?,
-            Write::Binary { first, last } => self.data(cx, data, true, first, last)?,
+            Write::Text { first, last } => {
+                self.data(cx, data, Part { binary: false, first, last, compress: true })?;
+            }
+            Write::Binary { first, last } => self.data(cx, data, Part { binary: true, first, last, compress: true })?,
+            Write::Uncompressed { binary, first, last } => {
+                self.data(cx, data, Part { binary, first, last, compress: false })?;
+            }
             Write::Ping => self.control(cx, data, Opcode::Ping)?,
             Write::Pong => self.control(cx, data, Opcode::Pong)?,
             Write::Http | Write::HttpFinal | Write::Raw => return Err(WriteError::WrongKind),

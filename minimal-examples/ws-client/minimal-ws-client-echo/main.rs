@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-const USAGE: &str = "minimal-ws-client-echo [-s SERVER] [-p PORT] [-u URL] [-i IFACE] [-o] [--ssl] [--ca FILE] \
+const USAGE: &str = "minimal-ws-client-echo [-s SERVER] [-p PORT] [-u URL] [-i IFACE] [-o] [-n] [--ssl] [--ca FILE] \
                      [--cert FILE --key FILE] [-d LEVELS]";
 
 /// Connects again after any failure, however often.
@@ -100,7 +100,7 @@ impl Protocol for Echo {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start_client(USAGE, &["-s", "-p", "-u", "-i", "-o", "--ssl"]);
+    let args = common::start_client(USAGE, &["-s", "-p", "-u", "-i", "-o", "-n", "--ssl"]);
     let mut server = common::connect_info(&args, "-s", "-p", args.has("--ssl"));
     server.port = common::port(&args);
     server = server.path(args.option("-u").unwrap_or("/"));
@@ -109,7 +109,10 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     }
     let failed = Rc::new(Cell::new(false));
     let echo = Echo { server, once: args.has("-o"), tries: 0, failed: Rc::clone(&failed) };
-    let vhost = common::client_vhost(&args).protocol(echo).ws_validate_utf8(true).retry_and_idle_policy(RETRY);
+    let mut vhost = common::client_vhost(&args).protocol(echo).ws_validate_utf8(true).retry_and_idle_policy(RETRY);
+    if !args.has("-n") {
+        vhost = vhost.ws_permessage_deflate(PermessageDeflate::new());
+    }
     lws::context().vhost(vhost).create()?.run()?;
     Ok(if failed.get() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

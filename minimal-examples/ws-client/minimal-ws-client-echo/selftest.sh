@@ -28,6 +28,7 @@ sizes = [0, 1, 125, 126, 65535, 65536, 1 << 20, 4 << 20]
 
 
 async def handle(ws):
+    print("EXTENSIONS", [extension.name for extension in ws.protocol.extensions], flush=True)
     assert ws.request.path == "/some/path?and=query", ws.request.path
     for size in sizes:
         await echoed(ws, bytes_of(size), bytes_of(size))
@@ -53,17 +54,18 @@ async def handle(ws):
 
 async def main():
     tls = None
-    if len(sys.argv) == 3:
+    if len(sys.argv) == 4:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        tls.load_cert_chain(*sys.argv[1:])
-    async with serve(handle, "127.0.0.1", 0, ssl=tls, compression=None, max_size=None) as server:
+        tls.load_cert_chain(*sys.argv[2:])
+    compression = "deflate" if sys.argv[1] == "deflate" else None
+    async with serve(handle, "127.0.0.1", 0, ssl=tls, compression=compression, max_size=None) as server:
         print("PORT", server.sockets[0].getsockname()[1], flush=True)
         await asyncio.Future()
 
 
 asyncio.run(main())
 PYTHON
-start server "$PYTHON" "$WORK/server.py"
+start server "$PYTHON" "$WORK/server.py" plain
 log=$WORK/server.log
 wait_for "$log" '^PORT '
 PORT=$(sed -n 's/^PORT //p' "$log")
@@ -81,6 +83,17 @@ expect "closes answered after connecting again" 3 "$(grep -c CLOSED "$log")"
 stop "$client"
 expect "errors of the server" "" "$(grep -A20 Traceback "$log" || true)"
 
+# --- the same compressed, unless -n leaves it off
+start deflate "$PYTHON" "$WORK/server.py" deflate
+log=$WORK/deflate.log
+wait_for "$log" '^PORT '
+PORT=$(sed -n 's/^PORT //p' "$log")
+run minimal-ws-client-echo -s 127.0.0.1 -p "$PORT" -u "/some/path?and=query" -o
+run minimal-ws-client-echo -s 127.0.0.1 -p "$PORT" -u "/some/path?and=query" -o -n
+expect "extensions" "EXTENSIONS ['permessage-deflate'] EXTENSIONS []" "$(grep EXTENSIONS "$log" | paste -sd ' ')"
+expect "closes answered" 2 "$(grep -c 'CLOSED 1000' "$log")"
+expect "errors of the server" "" "$(grep -A20 Traceback "$log" || true)"
+
 start_peer ws_server.py
 refused=$PORT
 stop "$PID"
@@ -93,7 +106,7 @@ stop "$PID"
 
 # --- the same by TLS
 test_certificates
-start tls-server "$PYTHON" "$WORK/server.py" "$CERTS/server.cert" "$CERTS/server.key"
+start tls-server "$PYTHON" "$WORK/server.py" plain "$CERTS/server.cert" "$CERTS/server.key"
 log=$WORK/tls-server.log
 wait_for "$log" '^PORT '
 PORT=$(sed -n 's/^PORT //p' "$log")

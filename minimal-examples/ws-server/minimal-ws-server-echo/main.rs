@@ -4,7 +4,7 @@
 use lws::prelude::*;
 use minimal_examples as common;
 
-const USAGE: &str = "minimal-ws-server-echo [-p PORT] [-s] [--cert FILE --key FILE] [-o] [-d LEVELS]";
+const USAGE: &str = "minimal-ws-server-echo [-p PORT] [-s] [--cert FILE --key FILE] [-o] [-n] [-d LEVELS]";
 
 /// Per vhost.
 struct Echo {
@@ -57,11 +57,14 @@ impl Protocol for Echo {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key", "-o"]);
-    let vhost = Vhost::new("localhost")
+    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key", "-o", "-n"]);
+    let mut vhost = Vhost::new("localhost")
         .port(common::port(&args))
         .protocol(Echo { once: args.has("-o") })
         .ws_any_subprotocol(true)
         .ws_validate_utf8(true);
+    if !args.has("-n") {
+        vhost = vhost.ws_permessage_deflate(PermessageDeflate::new());
+    }
     common::serve(common::tls(&args, vhost), "localhost")
 }

@@ -12,6 +12,15 @@ peer ws_client.py "$url" --case all
 peer ws_raw.py 127.0.0.1 "$PORT"
 peer ws_client.py "$url" --case subprotocol --subprotocol lws-minimal-server-echo
 peer ws_client.py "$url" --case echo --subprotocol any-other
+peer ws_client.py "$url" --case all --compression deflate
+peer ws_client.py "$url" --case deflate
+stop "$PID"
+
+start_server minimal-ws-server-echo -n
+failing=0
+peer ws_client.py "ws://127.0.0.1:$PORT/" --case echo --compression deflate
+(peer ws_client.py "ws://127.0.0.1:$PORT/" --case deflate) >/dev/null 2>&1 || failing=$?
+[ "$failing" != 0 ] || fail "-n compresses"
 stop "$PID"
 
 start_server minimal-ws-server-echo -s

@@ -1,0 +1,139 @@
+//! Sent messages: raw deflate (RFC 7692 7.2.1).
+//!
+//! ```text
+//!              first part                last part
+//!   at rest --------------> in a message ---------> at rest   with takeover: the stream and its window stay
+//!      '-- below the threshold, or not wanted: as it is       without: the stream goes back to the thread
+//! ```
+//!
+//! Each part is flushed, so that a peer has all of what was written. Called by `tx`, which frames
+//! what it gets from a buffer of the thread's.
+
+use super::negotiate::{Agreed, MIN_BITS};
+use super::{Settings, TAIL};
+use crate::ws::frame::Sender;
+use std::cell::RefCell;
+use zlib_rs::{Deflate, DeflateConfig, DeflateFlush, Status, Strategy};
+
+/// Compressors that a thread keeps for reuse; each has some hundred KiB.
+const SPARES: usize = 4;
+
+/// The largest buffer that is worth keeping.
+const BUFFER_MAX: usize = 256 * 1024;
+
+/// Room in the output without which zlib would say the end of a flush twice.
+const ROOM: usize = 64;
+
+thread_local! {
+    static SPARE: RefCell<Vec<(DeflateConfig, Deflate)>> = const { RefCell::new(Vec::new()) };
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// See the module's head.
+pub(crate) struct Deflater {
+    stream: Option<Deflate>,
+    config: DeflateConfig,
+    takeover: bool,
+    threshold: usize,
+    /// In a message that is compressed.
+    inside: bool,
+}
+
+impl Deflater {
+    /// For what this end sends.
+    pub(crate) fn new(agreed: &Agreed, me: Sender) -> Self {
+        let (no_takeover, bits) = match me {
+            Sender::Server => (agreed.server_no_takeover, agreed.server_bits),
+            Sender::Client => (agreed.client_no_takeover, agreed.client_bits),
+        };
+        let Settings { compression_level, mem_level, threshold, .. } = agreed.own;
+        let config = DeflateConfig {
+            level: compression_level.into(),
+            // negative: raw
+            window_bits: -i32::from(bits.max(MIN_BITS + 1)),
+            mem_level: mem_level.into(),
+            // zlib's smallest window is 512 bytes: without matches it looks back into none
+            strategy: if bits == MIN_BITS { Strategy::HuffmanOnly } else { Strategy::Default },
+            ..DeflateConfig::default()
+        };
+        Self { stream: None, config, takeover: !no_takeover, threshold, inside: false }
+    }
+
+    /// Whether this part of a message is to be compressed; the first decides for the others.
+    pub(crate) fn takes(&self, first: bool, last: bool, len: usize) -> bool {
+        if first { !last || len >= self.threshold } else { self.inside }
+    }
+
+    /// Compresses a part of a message and gives it to `send`. `None`: the compressor has failed.
+    pub(crate) fn part<R>(&mut self, data: &[u8], last: bool, send: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let mut out = BUFFER.take();
+        out.clear();
+        let done = self.compress(data, &mut out);
+        self.inside = !last;
+        if last {
+            //= rfc7692#7.2.1 remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end
+            match out.len().checked_sub(TAIL.len()) {
+                Some(end) if out.ends_with(&TAIL) => out.truncate(end),
+                //= rfc7692#7.2.3.6 nothing to flush: a single 0x00, an empty stored block's first byte
+                _ => out.push(0),
+            }
+            self.end();
+        }
+        let sent = done.map(|()| send(&out));
+        if out.capacity() <= BUFFER_MAX {
+            BUFFER.set(out);
+        }
+        sent
+    }
+
+    fn compress(&mut self, data: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let stream = match &mut self.stream {
+            Some(stream) => stream,
+            none => none.insert(Self::make(self.config, self.takeover)),
+        };
+        let mut rest = data;
+        loop {
+            let at = out.len();
+            out.resize(at + rest.len() / 2 + ROOM, 0);
+            let to = out.get_mut(at..)?;
+            let room = to.len();
+            let before = (stream.total_in(), stream.total_out());
+            let status = stream.compress(rest, to, DeflateFlush::SyncFlush).ok()?;
+            let gave = (stream.total_out() - before.1) as usize;
+            out.truncate(at + gave);
+            rest = rest.get((stream.total_in() - before.0) as usize..)?;
+            // room left means that the flush is through
+            if gave < room {
+                return (rest.is_empty() && status != Status::StreamEnd).then_some(());
+            }
+        }
+    }
+
+    fn make(config: DeflateConfig, takeover: bool) -> Deflate {
+        let spare = SPARE.with_borrow_mut(|spare| {
+            let at = spare.iter().position(|(of, _)| *of == config && !takeover)?;
+            Some(spare.swap_remove(at).1)
+        });
+        spare.unwrap_or_else(|| Deflate::new_with_config(config))
+    }
+
+    fn end(&mut self) {
+        if self.takeover {
+            return;
+        }
+        if let Some(mut stream) = self.stream.take() {
+            stream.reset();
+            SPARE.with_borrow_mut(|spare| {
+                // what was used last is used next
+                if spare.len() == SPARES {
+                    spare.remove(0);
+                }
+                spare.push((self.config, stream));
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "compress_tests.rs"]
+mod tests;
