@@ -21,6 +21,9 @@ pub struct ConnectInfo {
     pub protocol: Option<String>,
     /// Offer the WebSocket extensions that the vhost has on (RFC 7692). Default: yes.
     pub ws_extensions: bool,
+    /// Give WebSocket messages to user code whole, each up to this many bytes; longer ones close the
+    /// connection with 1009. Default: as the vhost has it, which is in pieces as they come.
+    pub ws_assemble: Option<usize>,
     /// `None` is WebSocket, "RAW" a raw socket, anything else the http method.
     pub method: Option<String>,
     /// Which protocol of the vhost handles the connection. Default: the one that connects.
@@ -57,6 +60,7 @@ impl ConnectInfo {
             origin: None,
             protocol: None,
             ws_extensions: true,
+            ws_assemble: None,
             method: None,
             local_protocol_name: None,
             iface: None,
@@ -97,6 +101,12 @@ impl ConnectInfo {
     /// Sets whether the WebSocket extensions that the vhost has on are offered.
     pub fn ws_extensions(mut self, on: bool) -> Self {
         self.ws_extensions = on;
+        self
+    }
+
+    /// Sets that WebSocket messages come whole, each up to `max` bytes.
+    pub fn ws_assemble(mut self, max: usize) -> Self {
+        self.ws_assemble = Some(max);
         self
     }
 

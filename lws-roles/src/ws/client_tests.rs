@@ -428,6 +428,18 @@ fn rfc6455_1_9_the_chosen_subprotocol_picks_the_local_protocol() {
     assert_eq!(bench.heard(), others(&want));
 }
 
+#[test]
+fn a_client_may_have_its_messages_whole() {
+    let mut bench = start(plain().ws_assemble(9));
+    answer(&mut bench, "");
+    bench.heard();
+    bench.send(&[frame(0x01, None, b"one"), frame(0x80, None, b" more")].concat());
+    assert_eq!(bench.heard(), [Heard::text("one more", true, true)]);
+    bench.send(&frame(0x82, None, &[0; 10]));
+    bench.run_ms(30);
+    assert_eq!(bench.frames_on_wire()[0].1[..2], 1009u16.to_be_bytes());
+}
+
 #[cfg(feature = "deflate")]
 mod deflate {
     use super::*;

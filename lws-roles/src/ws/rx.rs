@@ -23,8 +23,10 @@
 //!
 //! Reached from `server` and `client` by [`Flow::Become`]. Frames are written by `tx`.
 
+mod assembly;
 mod compressed;
 
+use self::assembly::Assembly;
 use super::close::{MESSAGE_TOO_LARGE, NO_STATUS, parse_close_payload, valid_on_wire};
 use super::deflate::{Agreed, Inflater};
 use super::frame::{Fragment, Fragments, FrameHead, Opcode, RSV1, Sender};
@@ -74,6 +76,8 @@ pub(crate) struct WsRx {
     utf8: Utf8Stream,
     /// RSV1 may be set: the peer may compress.
     inflater: Option<Box<Inflater>>,
+    /// The user wants whole messages.
+    assembly: Option<Box<Assembly>>,
     me: Sender,
     state: State,
     validate_utf8: bool,
@@ -90,6 +94,7 @@ impl WsRx {
     pub(crate) fn new(me: Sender, deflate: Option<&Agreed>) -> Self {
         Self {
             inflater: deflate.map(|agreed| Box::new(Inflater::new(agreed, me))),
+            assembly: None,
             compressed: false,
             ahead: false,
             remaining: 0,
@@ -105,6 +110,12 @@ impl WsRx {
             validate_utf8: false,
             established: false,
         }
+    }
+
+    /// Messages come whole, up to this many bytes.
+    fn assemble(&mut self, max: usize) {
+        self.max_message = self.max_message.min(max as u64);
+        self.assembly.get_or_insert_default();
     }
 
     fn peer(&self) -> Sender {
@@ -235,7 +246,22 @@ impl WsRx {
             }
         }
         self.fragment.first = false;
-        let piece = Piece { data, first, last, binary, remaining };
+        match &mut self.assembly {
+            Some(assembly) if !(first && last) => {
+                assembly.push(data);
+                if !last {
+                    return Step::Continue(());
+                }
+                let whole = assembly.take();
+                let step = self.receive(cx, Piece { data: &whole, first: true, last, binary, remaining });
+                Assembly::recycle(whole);
+                step
+            }
+            _ => self.receive(cx, Piece { data, first, last, binary, remaining }),
+        }
+    }
+
+    fn receive(&self, cx: &mut Cx<'_>, piece: Piece<'_>) -> Step {
         let reason = match self.me {
             Sender::Server => Reason::Receive(piece),
             Sender::Client => Reason::ClientReceive(piece),
@@ -341,6 +367,12 @@ impl RoleRx for WsRx {
         if let Some(settings) = cx.settings::<WsSettings>() {
             self.max_message = settings.max_message.unwrap_or(u64::MAX);
             self.validate_utf8 = settings.validate_utf8;
+            if let Some(max) = settings.assemble {
+                self.assemble(max);
+            }
+        }
+        if let Some(max) = cx.connect_info().and_then(|info| info.ws_assemble) {
+            self.assemble(max);
         }
         // user code may have closed the connection while the handshake was still going on
         match self.me {

@@ -7,6 +7,7 @@ use lws_core::{Settings, Vhost};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WsSettings {
     pub(crate) max_message: Option<u64>,
+    pub(crate) assemble: Option<usize>,
     pub(crate) validate_utf8: bool,
     pub(crate) any_subprotocol: bool,
     pub(crate) deflate: Option<deflate::Settings>,
@@ -17,6 +18,7 @@ impl WsSettings {
     pub(crate) fn check(settings: &Settings) -> Result<(), String> {
         match settings.get::<Self>() {
             Some(ws) if ws.max_message == Some(0) => Err("ws_max_message: 0 lets no message through".to_owned()),
+            Some(ws) if ws.assemble == Some(0) => Err("ws_assemble: 0 lets no message through".to_owned()),
             Some(ws) => ws.deflate.map_or(Ok(()), |deflate| deflate.check()),
             None => Ok(()),
         }
@@ -31,6 +33,13 @@ pub trait WsVhost {
     /// delivered. Default: no limit, because messages are streamed and their length costs no memory
     /// here; set one where user code gathers whole messages.
     fn ws_max_message(self, bytes: u64) -> Self;
+
+    /// Gathers messages and gives them to user code whole, `first` and `last` both set. One that is
+    /// longer than `max` bytes closes the connection with 1009 (RFC 6455 7.4.1), and so does one that
+    /// [`ws_max_message`](Self::ws_max_message) forbids. A connection holds up to twice `max` while a
+    /// message comes. Clients also by [`ConnectInfo::ws_assemble`](lws_core::ConnectInfo::ws_assemble).
+    /// Default: off, pieces are given as they come.
+    fn ws_assemble(self, max: usize) -> Self;
 
     /// Checks that text messages are UTF-8, across fragments and as early as it is certain; one
     /// that isn't closes the connection with 1007 (RFC 6455 8.1; C:
@@ -54,6 +63,11 @@ pub trait WsVhost {
 impl WsVhost for Vhost {
     fn ws_max_message(mut self, bytes: u64) -> Self {
         self.settings_mut::<WsSettings>().max_message = Some(bytes);
+        self
+    }
+
+    fn ws_assemble(mut self, max: usize) -> Self {
+        self.settings_mut::<WsSettings>().assemble = Some(max);
         self
     }
 
