@@ -265,6 +265,14 @@ impl Cx<'_> {
         VhostChoice::Moved
     }
 
+    /// Whether `host`, as a request has it, is the vhost's name and the port it listens on, and
+    /// nothing else; a port that isn't named is 443 under TLS, else 80.
+    pub fn is_strictly_host(&self, host: &str) -> bool {
+        let Some(vhost) = self.vhost() else { return false };
+        let default = if self.is_tls() { 443 } else { 80 };
+        crate::vhost::is_strictly(host, &self.vhost_name(), self.svc.listen_port(vhost), default)
+    }
+
     // --- TLS -------------------------------------------------------------------------------------
 
     /// Whether the connection is under TLS.

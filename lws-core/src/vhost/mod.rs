@@ -341,9 +341,55 @@ pub(crate) fn host_without_port(host: &str) -> &str {
     }
 }
 
+/// Whether `host` is `name`, exactly or as a wildcard, without case, and has this port; none means
+/// `default`. Without a `port`, as on a unix socket, any will do.
+pub(crate) fn is_strictly(host: &str, name: &str, port: Option<u16>, default: u16) -> bool {
+    let asked = host_without_port(host);
+    if !asked.eq_ignore_ascii_case(name) && !below(asked, name) {
+        return false;
+    }
+    let end = if host.starts_with('[') { asked.len() + 2 } else { asked.len() };
+    let asked = match host.get(end..) {
+        Some("" | ":") => Some(default),
+        // parse takes a sign, a port has none
+        Some(rest) => rest.strip_prefix(':').filter(|port| !port.starts_with('+')).and_then(|port| port.parse().ok()),
+        None => None,
+    };
+    asked.is_some_and(|asked: u16| port.is_none_or(|port| port == asked))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_strict_host_is_name_and_port() {
+        for (host, name, port, default, good) in [
+            ("a.test", "a.test", 80, 80, true),
+            ("a.test:", "a.test", 80, 80, true),
+            ("A.Test:7681", "a.test", 7681, 80, true),
+            ("a.test:443", "a.test", 443, 443, true),
+            ("x.a.test:80", "*.a.test", 80, 80, true),
+            ("[::1]:7681", "::1", 7681, 80, true),
+            ("[::1]", "::1", 443, 443, true),
+            ("a.test", "a.test", 7681, 80, false),
+            ("a.test", "a.test", 80, 443, false),
+            ("a.test:7682", "a.test", 7681, 80, false),
+            ("a.test:77681", "a.test", 12145, 80, false),
+            ("a.test:+80", "a.test", 80, 80, false),
+            ("b.test", "a.test", 80, 80, false),
+            ("a.test.", "a.test", 80, 80, false),
+            ("a.test", "*.a.test", 80, 80, false),
+            ("[::1", "::1", 80, 80, false),
+            ("[::1]:+80", "::1", 80, 80, false),
+            ("[::1]x", "::1", 80, 80, false),
+            ("", "a.test", 80, 80, false),
+        ] {
+            assert_eq!(is_strictly(host, name, Some(port), default), good, "{host} on {name}:{port}");
+        }
+        assert!(is_strictly("a.test:9", "a.test", None, 80));
+        assert!(!is_strictly("b.test:9", "a.test", None, 80));
+    }
 
     fn info(name: &str, listener: u32) -> VhostInfo {
         VhostInfo {

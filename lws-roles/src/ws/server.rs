@@ -26,7 +26,7 @@ use lws_core::{BindingId, Cx, Fields, Halves, Reason};
 /// its own (in FILTER_PROTOCOL_CONNECTION), that stands instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// 400, 403, 405 or 426.
+    /// 400, 403, 405, 421 or 426.
     pub(crate) status: u16,
     /// Fields that the answer must have because of its status.
     pub(crate) headers: &'static [(&'static str, &'static str)],
@@ -73,6 +73,7 @@ impl Upgrade {
     /// Binds the connection to the protocol, asks user code, and answers with 101. The connection
     /// is to [become](lws_core::Flow::Become) the halves.
     pub(crate) fn accept(self, cx: &mut Cx<'_>) -> Result<Halves, Refusal> {
+        admit(cx)?;
         let (binding, subprotocol) = self.choose(cx)?;
         let name = subprotocol.unwrap_or("");
         let bound = cx.bind(binding, Reason::HttpDropProtocol, Reason::WsServerBindProtocol);
@@ -101,11 +102,16 @@ impl Upgrade {
             return Ok(chosen);
         }
         let first = self.offered.first().map(|name| &**name);
-        if first.is_some() && !cx.settings::<WsSettings>().is_some_and(|ws| ws.any_subprotocol) {
+        let settings = cx.settings::<WsSettings>();
+        if first.is_some() && !settings.as_ref().is_some_and(|ws| ws.any_subprotocol) {
             return Err(Refusal::new(400, "ws upgrade: none of the subprotocols is served here"));
         }
-        let default = cx.binding_at(0).map(|binding| (binding, first));
-        default.ok_or(Refusal::new(403, "ws upgrade: the vhost has no protocol"))
+        let default = match settings.as_ref().and_then(|ws| ws.default_protocol.as_deref()) {
+            Some(name) => cx.binding_named(name),
+            None => cx.binding_at(0),
+        };
+        let default = default.map(|binding| (binding, first));
+        default.ok_or(Refusal::new(403, "ws upgrade: the vhost has no default protocol"))
     }
 
     /// What is agreed on compression and how that is answered, if the vhost, an offer and user code
@@ -137,6 +143,25 @@ impl Upgrade {
 /// Both halves of an established connection.
 pub(super) fn halves(me: Sender, deflate: Option<Agreed>) -> Halves {
     Halves { rx: Box::new(WsRx::new(me, deflate.as_ref())), tx: Box::new(WsTx::new(me, deflate.as_ref())) }
+}
+
+/// Whether the vhost takes handshakes for this host, from this origin.
+fn admit(cx: &mut Cx<'_>) -> Result<(), Refusal> {
+    let Some(settings) = cx.settings::<WsSettings>() else { return Ok(()) };
+    let Some(head) = cx.role_data::<Transaction>().map(|t| &t.head) else { return Ok(()) };
+    let origins = head.headers().filter(|(name, _)| name.eq_ignore_ascii_case("origin"));
+    if !settings.allows(origins.map(|(_, origin)| origin)) {
+        //= rfc6455#4.2.2 an unacceptable origin MUST be answered with an appropriate status, such as 403
+        return Err(Refusal::new(403, "ws upgrade: not from this origin"));
+    }
+    if settings.strict_host {
+        let host = head.host().unwrap_or_default().to_owned();
+        if !cx.is_strictly_host(&host) {
+            //= rfc9110#15.5.20 421: not the authority that the request names
+            return Err(Refusal::new(421, "ws upgrade: not the host of this server"));
+        }
+    }
+    Ok(())
 }
 
 /// Appends a header field.

@@ -7,7 +7,8 @@ use crate::http::token::Token;
 use crate::http::wsi::HttpWsi as _;
 use crate::ws::settings::WsVhost as _;
 use lws_core::{
-    Adopt, Close, ConnectInfo, Flow, MemoryOptions, RoleFactory, RoleRx, RoleTx, RxBuf, TxCx, Vhost, Write, WriteError,
+    Adopt, Close, ConnectInfo, Flow, MemoryOptions, Protocol, RoleFactory, RoleRx, RoleTx, RxBuf, TxCx, Vhost, Write,
+    WriteError, Wsi,
 };
 use std::rc::Rc;
 
@@ -192,6 +193,64 @@ fn rfc6455_4_2_1_requests_that_are_refused() {
         bench.send(&bytes);
         assert_eq!(text(&mut bench), answer);
         assert_eq!(bench.heard(), others(&["ClosedHttp"]), "{answer}");
+    }
+}
+
+#[test]
+fn rfc6455_4_2_2_a_strict_vhost_is_its_name_and_port_only() {
+    for (host, good) in [("test:7681", true), ("TEST:7681", true), ("h", false), ("test", false), ("test:80", false)] {
+        let mut bench = bench_of(vhost().ws_strict_host(true));
+        bench.send(String::from_utf8(request("")).unwrap().replace("Host: h", &format!("Host: {host}")).as_bytes());
+        let answer = if good { format!("{ANSWER}\r\n") } else { "421 ws upgrade: not the host of this server".into() };
+        assert_eq!(text(&mut bench), answer, "{host}");
+        assert_eq!(bench.heard().contains(&Heard::other("Established")), good, "{host}");
+    }
+}
+
+#[test]
+fn rfc6455_4_2_2_an_origin_that_is_not_listed_is_forbidden() {
+    for (listed, origin, good) in [
+        ("http://o", "Origin: http://o\r\n", true),
+        ("http://o", "Origin: http://o:8080\r\n", false),
+        ("http://o", "Origin: null\r\n", false),
+        ("null", "Origin: null\r\n", true),
+        ("http://o", "", false),
+        ("http://o", "Origin: http://o\r\nOrigin: http://o\r\n", false),
+    ] {
+        let mut bench = bench_of(vhost().ws_allowed_origins(["http://other"]).ws_allowed_origins([listed]));
+        bench.send(String::from_utf8(request("")).unwrap().replace("Origin: http://o\r\n", origin).as_bytes());
+        let answer = if good { format!("{ANSWER}\r\n") } else { "403 ws upgrade: not from this origin".into() };
+        assert_eq!(text(&mut bench), answer, "{origin}");
+        assert_eq!(bench.heard().contains(&Heard::other("Established")), good, "{origin}");
+    }
+}
+
+#[test]
+fn a_vhost_may_name_the_protocol_that_is_the_default() {
+    // the bench's own protocol, "rec", comes after this one
+    let other = || vhost().protocol_named("first", Quiet);
+    for (default, answer) in [("rec", &format!("{ANSWER}\r\n")[..]), ("first", &format!("{ANSWER}\r\n"))] {
+        let mut bench =
+            Bench::with_roles(&[&UpgradeServer], other().ws_default_protocol(default), MemoryOptions::default());
+        bench.run_ms(5);
+        bench.send(&request(""));
+        assert_eq!(text(&mut bench), answer);
+        assert_eq!(bench.heard().contains(&Heard::other("bind rec")), default == "rec");
+    }
+    let mut bench = bench_of(vhost().ws_default_protocol("missing"));
+    bench.send(&request(""));
+    assert_eq!(text(&mut bench), "403 ws upgrade: the vhost has no default protocol");
+}
+
+/// A protocol that does nothing.
+struct Quiet;
+
+impl Protocol for Quiet {
+    const NAME: &'static str = "quiet";
+    type Session = ();
+
+    fn callback(&mut self, _: &mut Wsi<'_>, _: Reason<'_>, (): &mut ()) -> Result<(), Close> {
+        Ok(())
     }
 }
 

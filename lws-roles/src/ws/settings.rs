@@ -11,16 +11,47 @@ pub(crate) struct WsSettings {
     pub(crate) validate_utf8: bool,
     pub(crate) any_subprotocol: bool,
     pub(crate) deflate: Option<deflate::Settings>,
+    pub(crate) strict_host: bool,
+    /// `None`: any origin, and none.
+    pub(crate) origins: Option<Vec<Box<str>>>,
+    /// The protocol of handshakes that offer no subprotocol; `None` is the vhost's first.
+    pub(crate) default_protocol: Option<Box<str>>,
+}
+
+/// Whether this is how a client writes an origin (RFC 6454 6.2, 7): "null", or a lower case scheme
+/// and host with a port unless it is the scheme's own.
+fn is_origin(origin: &str) -> bool {
+    let Some((scheme, host)) = origin.split_once("://") else { return origin == "null" };
+    let good = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase() && !b"/?#@,\\".contains(&byte);
+    let own_port = matches!(scheme, "http" | "ws") && host.ends_with(":80")
+        || matches!(scheme, "https" | "wss") && host.ends_with(":443");
+    !scheme.is_empty() && !host.is_empty() && !own_port && scheme.bytes().chain(host.bytes()).all(good)
 }
 
 impl WsSettings {
     /// What is wrong with the settings, if anything; the text names the setting.
     pub(crate) fn check(settings: &Settings) -> Result<(), String> {
-        match settings.get::<Self>() {
-            Some(ws) if ws.max_message == Some(0) => Err("ws_max_message: 0 lets no message through".to_owned()),
-            Some(ws) if ws.assemble == Some(0) => Err("ws_assemble: 0 lets no message through".to_owned()),
-            Some(ws) => ws.deflate.map_or(Ok(()), |deflate| deflate.check()),
+        let Some(ws) = settings.get::<Self>() else { return Ok(()) };
+        if ws.max_message == Some(0) {
+            return Err("ws_max_message: 0 lets no message through".to_owned());
+        }
+        if ws.assemble == Some(0) {
+            return Err("ws_assemble: 0 lets no message through".to_owned());
+        }
+        ws.deflate.map_or(Ok(()), |deflate| deflate.check())?;
+        match ws.origins.iter().flatten().find(|origin| !is_origin(origin)) {
+            Some(bad) => Err(format!("ws_allowed_origins: {bad:?} is no origin as a client sends it")),
             None => Ok(()),
+        }
+    }
+
+    /// Whether a page of this origin may connect. `origins` are the values of the request's fields.
+    pub(crate) fn allows<'a>(&self, mut origins: impl Iterator<Item = &'a [u8]>) -> bool {
+        let Some(allowed) = &self.origins else { return true };
+        //= rfc6454#7.3 a user agent MUST NOT send more than one
+        match (origins.next(), origins.next()) {
+            (Some(origin), None) => allowed.iter().any(|allowed| allowed.as_bytes() == origin),
+            _ => false,
         }
     }
 }
@@ -58,6 +89,25 @@ pub trait WsVhost {
     /// [`Write::uncompressed`](lws_core::Write::uncompressed). Default: off, as in C.
     #[cfg(feature = "deflate")]
     fn ws_permessage_deflate(self, how: super::PermessageDeflate) -> Self;
+
+    /// Server: takes handshakes only whose `Host` is the vhost's name (a wildcard covers what is below
+    /// it) and the port that it listens on; a port left out is 443 under TLS, else 80. Others are
+    /// refused with 421, which keeps a page from reaching the server by a name that it made point
+    /// here (C: `LWS_SERVER_OPTION_VHOST_UPG_STRICT_HOST_CHECK`). Default: off, the first vhost of
+    /// the port stands for all names.
+    fn ws_strict_host(self, on: bool) -> Self;
+
+    /// Server: takes handshakes only whose `Origin` is one of these, exactly as browsers send it:
+    /// `https://example.com`, with a port unless it is the scheme's own. Others, and those without
+    /// one, are refused with 403 (RFC 6455 4.2.2, 10.2). `null`, which is what sandboxed pages and
+    /// local files send, is allowed only if it is listed. Called again, adds to the list; an empty
+    /// list lets nobody in. Default: all, because clients that aren't browsers say what they like.
+    fn ws_allowed_origins<'o>(self, origins: impl IntoIterator<Item = &'o str>) -> Self;
+
+    /// Server: the protocol, by name, that serves handshakes which offer no subprotocol (C: the
+    /// per-vhost option "default"). When the vhost has none of that name they are refused with 403.
+    /// Default: the vhost's first protocol.
+    fn ws_default_protocol(self, name: &str) -> Self;
 }
 
 impl WsVhost for Vhost {
@@ -86,6 +136,22 @@ impl WsVhost for Vhost {
         self.settings_mut::<WsSettings>().deflate = Some(how);
         self
     }
+
+    fn ws_strict_host(mut self, on: bool) -> Self {
+        self.settings_mut::<WsSettings>().strict_host = on;
+        self
+    }
+
+    fn ws_allowed_origins<'o>(mut self, origins: impl IntoIterator<Item = &'o str>) -> Self {
+        let list = self.settings_mut::<WsSettings>().origins.get_or_insert_default();
+        list.extend(origins.into_iter().map(Box::from));
+        self
+    }
+
+    fn ws_default_protocol(mut self, name: &str) -> Self {
+        self.settings_mut::<WsSettings>().default_protocol = Some(name.into());
+        self
+    }
 }
 
 #[cfg(test)]
@@ -101,6 +167,7 @@ mod tests {
         settings.get_or_default::<WsSettings>().max_message = Some(1);
         assert_eq!(WsSettings::check(&settings), Ok(()));
     }
+
     #[cfg(feature = "deflate")]
     #[test]
     fn what_zlib_has_not_is_refused() {
@@ -118,5 +185,37 @@ mod tests {
         assert!(check(Pmd::new().mem_level(10)).is_err());
         assert!(check(Pmd::new().server_max_window_bits(16)).unwrap_err().contains("window"));
         assert!(check(Pmd::new().client_max_window_bits(7)).is_err());
+    }
+
+    #[test]
+    fn rfc6454_6_2_only_what_a_browser_can_send_is_an_origin() {
+        for good in ["null", "http://a.test", "https://a.test:8443", "http://a.test:443", "http://[::1]:81"] {
+            assert!(is_origin(good), "{good}");
+        }
+        for bad in ["", "*", "a.test", "http://", "://a", "http://a/", "https://A.test", "http://a:80", "https://a:443"]
+        {
+            let mut settings = Settings::default();
+            settings.get_or_default::<WsSettings>().origins = Some(vec!["null".into(), bad.into()]);
+            assert!(WsSettings::check(&settings).unwrap_err().contains("ws_allowed_origins"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rfc6455_10_2_origins_that_are_listed() {
+        let list = |list: Option<&[&str]>| WsSettings {
+            origins: list.map(|list| list.iter().map(|origin| Box::from(*origin)).collect()),
+            ..WsSettings::default()
+        };
+        let allows = |ws: &WsSettings, origins: &[&str]| ws.allows(origins.iter().map(|origin| origin.as_bytes()));
+        let any = list(None);
+        assert!(allows(&any, &[]) && allows(&any, &["null"]) && allows(&any, &["http://a", "http://b"]));
+        let two = list(Some(&["http://a", "https://b:1"]));
+        assert!(allows(&two, &["http://a"]) && allows(&two, &["https://b:1"]));
+        for refused in [&["http://a:80"][..], &["null"], &[], &["http://a", "http://a"], &["http://A"], &["http://ab"]]
+        {
+            assert!(!allows(&two, refused), "{refused:?}");
+        }
+        assert!(allows(&list(Some(&["null"])), &["null"]));
+        assert!(!allows(&list(Some(&[])), &["http://a"]));
     }
 }

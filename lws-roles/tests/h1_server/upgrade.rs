@@ -1,7 +1,10 @@
 //! From h1 to WebSocket, and what stays http (RFC 9110 section 7.8, RFC 6455 section 4.2).
 
 use crate::bench::*;
+use lws_roles::http::mount::Mount;
+use lws_roles::http::settings::HttpVhost as _;
 use lws_roles::http::wsi::HttpWsi;
+use lws_roles::ws::WsVhost as _;
 use lws_roles::{Close, Reason, Write};
 
 fn asks(path: &str, extra: &str) -> String {
@@ -150,4 +153,34 @@ fn confirming_can_hang_up() {
     assert_eq!(b.ask(peer, asks("/", "")), "");
     assert!(b.ended(peer));
     assert_eq!(b.log(), "bind, new, filter /, confirm websocket, drop, closed");
+}
+
+#[test]
+fn a_page_and_a_websocket_share_a_path() {
+    let mount = Mount::dir("/files", env!("CARGO_MANIFEST_DIR")).mimetype(".toml", "text/plain");
+    let mut b = Bench::with(|v| v.mount(mount).ws_allowed_origins(["http://x"]), |_, _, _| Ok(()));
+    let page = include_str!("../../Cargo.toml");
+    let peer = b.connect();
+    assert!(b.ask(peer, get("/files/Cargo.toml")).ends_with(page));
+    let refused = b.ask(peer, asks("/files/Cargo.toml", "Origin: http://evil\r\n"));
+    assert!(refused.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{refused}");
+    assert!(b.ask(peer, get("/files/Cargo.toml")).ends_with(page), "the connection goes on");
+    b.log();
+    assert_eq!(b.ask(peer, asks("/files/Cargo.toml", "Origin: http://x\r\n")), ACCEPTED);
+}
+
+#[test]
+fn the_filter_reads_the_head_and_answers_with_what_it_likes() {
+    let mut b = Bench::new(|wsi, reason, s| match reason {
+        Reason::FilterProtocolConnection(_) if wsi.header_by_name("x-token") != Some("right") => {
+            wsi.respond(429).header("retry-after", "7").content_length(5).send()?;
+            wsi.write(b"later", Write::HttpFinal)?;
+            Ok(())
+        }
+        _ => hello(wsi, reason, s),
+    });
+    let peer = b.connect();
+    let refused = b.ask(peer, asks("/", "X-Token: wrong\r\n"));
+    assert_eq!(refused, "HTTP/1.1 429 Too Many Requests\r\nretry-after: 7\r\ncontent-length: 5\r\n\r\nlater");
+    assert_eq!(b.ask(peer, asks("/", "X-Token: right\r\n")), ACCEPTED);
 }
