@@ -113,9 +113,17 @@ fn rfc9110_7_2_the_host_under_tls() {
 }
 
 #[test]
-fn a_websocket_does_not_follow() {
+fn a_websocket_follows_to_tls() {
     let mut b = Bench::with(|v| v.non_ssl(NonSsl::Redirect));
     let talk = b.fetch(ConnectInfo::new("localhost", 443).protocol("site"));
+    assert_eq!((talk.count("ClientConnectionError"), talk.count("ClientEstablished")), (0, 1), "{talk:?}");
+    assert_eq!(talk.count("PerformServerCertVerification"), 1);
+}
+
+#[test]
+fn a_websocket_that_follows_none_says_so() {
+    let mut b = Bench::with(|v| v.non_ssl(NonSsl::Redirect));
+    let talk = b.fetch(ConnectInfo::new("localhost", 443).protocol("site").max_redirects(0));
     assert!(talk.error().contains("redirect 301 is not followed"), "{talk:?}");
     assert_eq!((talk.count("ClientConnectionError"), talk.count("ClientEstablished")), (1, 0));
 }
