@@ -208,8 +208,10 @@ impl Context {
     fn writeable(&mut self, id: WsiId) {
         let Some(conn) = self.svc.conn_mut(id) else { return };
         conn.clear(flag::QUEUED_WRITE);
-        // a backlog that came up meanwhile is sent first; became_writable queues this again
-        if !(conn.is_deliverable() && conn.can_write()) {
+        // a backlog that came up meanwhile is sent first; became_writable queues this again. The wish
+        // may have ended with its transaction
+        let wants = conn.has(flag::WANTS_WRITE | flag::KICK_WHEN_WRITABLE);
+        if !(wants && conn.is_deliverable() && conn.can_write()) {
             return;
         }
         // writes to such a descriptor don't pass here: whether it is full must be asked

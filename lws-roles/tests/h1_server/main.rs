@@ -4,6 +4,8 @@
 mod bench;
 mod body;
 mod early;
+#[cfg(feature = "raw")]
+mod fallback;
 mod order;
 mod property;
 mod refused;

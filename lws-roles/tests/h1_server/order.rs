@@ -329,3 +329,23 @@ fn the_filter_can_hang_up_or_answer() {
     assert_eq!(b.log(), "bind, new, filter /answer, drop");
     assert_eq!(b.ask(peer, get("/next")), HELLO);
 }
+
+#[test]
+fn writeable_that_was_asked_for_in_one_transaction_is_not_given_to_the_next() {
+    let mut b = Bench::new(|wsi, reason, _| {
+        match reason {
+            Reason::Http("/one") => {
+                wsi.callback_on_writable();
+                say_hello(wsi)?;
+            }
+            Reason::Http("/two") => wsi.set_timer(Some(Duration::from_secs(1))),
+            Reason::Timer => say_hello(wsi)?,
+            _ => {}
+        }
+        Ok(())
+    });
+    let peer = b.connect();
+    b.send(peer, get("/one") + &get("/two"));
+    b.elapse(Duration::from_secs(2));
+    assert_eq!(b.log(), "bind, new, filter /one, http /one, drop, bind, filter /two, http /two, timer, drop");
+}

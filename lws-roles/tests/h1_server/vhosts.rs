@@ -75,3 +75,17 @@ fn the_chosen_vhosts_limits_hold() {
     let answer = b.once("POST / HTTP/1.1\r\nHost: one.example\r\nContent-Length: 4\r\n\r\nbody");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
+
+#[test]
+fn rfc9110_7_4_https_targets_are_misdirected_without_tls() {
+    let mut b = three();
+    let peer = b.connect();
+    for scheme in ["https", "HTTPS"] {
+        let request = format!("GET {scheme}://two.example/ HTTP/1.1\r\nHost: two.example\r\n\r\n");
+        let answer = b.ask(peer, request);
+        assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
+    }
+    let answer = b.ask(peer, "GET http://two.example/ HTTP/1.1\r\nHost: two.example\r\n\r\n");
+    assert!(answer.ends_with("\r\n\r\ntwo.example"), "the connection goes on: {answer}");
+    assert_eq!(b.log().matches("2 http /").count(), 1, "user code hears of the last one only");
+}

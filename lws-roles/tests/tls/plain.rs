@@ -153,3 +153,13 @@ fn rfc9110_7_4_plain_text_is_served_by_vhosts_that_take_it_only() {
     assert_whole(&answer, 301);
     assert!(ended && answer.contains("\r\nlocation: https://redirects/x\r\n"), "{answer}");
 }
+
+#[test]
+fn rfc9110_7_4_an_https_target_is_served_under_tls_only() {
+    let request = "GET https://localhost/ HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut served = Bench::with(|v| v.non_ssl(NonSsl::Serve));
+    assert_whole(&served.ask(raw(), request), 200);
+    assert_whole(&served.once(request).0, 421);
+    assert_eq!(served.count("localhost Http"), 1);
+    assert_eq!(location(&mut redirecting(), request), "https://localhost/");
+}

@@ -300,7 +300,11 @@ impl H1Rx {
     fn fall_back(&mut self, cx: &mut Cx<'_>) -> Flow {
         lws_core::lwsl_info!("{}: no http: falls back", cx.id());
         cx.set_timeout(Pending::HttpContent, None);
-        cx.unbind(Reason::HttpDropProtocol);
+        // with the session goes what user code asked for in it: the other protocol knows nothing of that
+        cx.end_transaction(Reason::HttpDropProtocol);
+        if cx.is_closing() {
+            return Flow::Continue;
+        }
         cx.fall_back().map_or(Flow::Close(Close::ABORT), Flow::Become)
     }
 

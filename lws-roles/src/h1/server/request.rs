@@ -47,6 +47,8 @@ impl H1Rx {
         //= rfc9110#10.1.1 a server MUST ignore 100-continue in an HTTP/1.0 request
         let odd_expectation =
             t.head.version() == Version::Http11 && t.head.has(Token::Expect) && !t.head.expect_continue();
+        let target = t.head.uri();
+        let wants_tls = !target.starts_with('/') && url::parse_absolute(target).is_ok_and(|url| url.scheme.is_tls());
         self.expects = body.is_some() && t.head.expect_continue();
         // a final response instead of 100: whether the body follows can't be known then
         t.keep_alive &= !self.expects;
@@ -60,6 +62,10 @@ impl H1Rx {
         }
         if cx.plain_on_tls_port() == Some(NonSsl::Redirect) {
             return self.redirect_to_https(cx);
+        }
+        if wants_tls && !cx.is_tls() {
+            //= rfc9110#7.4 an https request MUST be rejected unless the connection is secured
+            return self.answer_stop(cx, 421, &[], "");
         }
         if matches!(method, Method::Connect | Method::Trace) {
             return self.answer_stop(cx, 405, &[("allow", ALLOWED)], "");
