@@ -12,10 +12,10 @@
 //! ```
 //!
 //! Ground floor first: `sys`, `time`, `net`, `handle`, `write`, `fields`, `reason`, `tls` and its
-//! `layer`, `tx`, `slots`, `conn`, `role`, `service`, `wsi`/`vh`, `protocol`, `vhost`, `dispatch`, `turn`,
-//! the TLS `handshake`, `listen`, `connect`, `adopt`, `close`, `timeout`, `validity`, `certificates`,
-//! `context`; `util` and `reconnect` stand beside. A module calls only those before it; views and traits name types of
-//! later ones.
+//! `layer`, `tx`, `slots`, `conn`, `role`, `service`, `output`, `input`, `wsi`/`vh`, `protocol`, `vhost`,
+//! `dispatch`, `turn`, the TLS `handshake`, `listen`, `connect`, `adopt`, `close`, `timeout`, `validity`,
+//! `certificates`, `context`; `util` and `reconnect` stand beside. A module calls only those before it;
+//! views and traits name types of later ones.
 #![deny(unsafe_code)]
 
 #[macro_use]
@@ -31,8 +31,10 @@ mod dispatch;
 mod entropy;
 mod fields;
 mod handle;
+mod input;
 mod listen;
 mod net;
+mod output;
 mod protocol;
 mod reason;
 mod reconnect;
@@ -61,11 +63,11 @@ pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};
 pub use handle::{BindingId, VhostId, WsiId};
 pub use net::address::{AddressError, AddressProblem, Families, SockAddr46};
 pub use net::memory::{MemoryNet, MemoryOptions, MemoryPeer};
+pub use output::TxCx;
 pub use protocol::Protocol;
 pub use reason::{Reason, USER, VhostReason, WsRx};
 pub use reconnect::Reconnect;
 pub use role::{Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, RoleRx, RoleTx, RxBuf, Start};
-pub use service::TxCx;
 pub use system::retry::RetryPolicy;
 pub use time::timers::TimerId;
 pub use tls::{

@@ -4,11 +4,10 @@
 //! Everything here only *notes* what is wanted; `turn` carries it out. That is what keeps
 //! callbacks from nesting. Never calls user code, nor a receive half.
 
-use crate::conn::{Conn, Phase, Stash, flag};
+use crate::conn::{Conn, Phase, flag};
 use crate::connect::{Pipelines, Resolve};
 use crate::context::Context;
 use crate::entropy::Entropy;
-use crate::net::io::Got;
 use crate::net::{Net, Ready};
 use crate::role::{Halves, RoleFactory};
 use crate::slots::Slots;
@@ -16,27 +15,16 @@ use crate::system::retry::RetryPolicy;
 use crate::time::clock::Clock;
 use crate::time::timers::{TimerId, Timers};
 use crate::tls::TlsClient;
-use crate::tls::layer::{TlsBuffers, TlsLayer};
-use crate::tx::{CORK_LIMIT, DIRECT_MIN, Pool};
+use crate::tls::layer::TlsBuffers;
+use crate::tx::Pool;
 use crate::vhost::{Listener, VhostInfo};
-use crate::{BindingId, CancelService, Close, Fields, Pending, VhostId, VhostReason, Write, WriteError, WsiId};
+use crate::{BindingId, CancelService, Close, Fields, Pending, VhostId, VhostReason, WsiId};
 use std::any::Any;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice};
-use std::os::fd::AsFd;
+use std::io::{self};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-
-/// Connections touched in one turn beyond which they are flushed before it ends, so that a
-/// broadcast doesn't hold a buffer for each receiver.
-const MAX_TOUCHED: usize = 32;
-
-/// Most bytes of a file that one call hands to the kernel, so that others have their turn.
-const SENDFILE_MAX: usize = 512 * 1024;
-
-/// The most that a TLS record carries (RFC 8446 section 5.1).
-const RECORD: usize = 16 * 1024;
 
 /// What a timer does when it is due.
 pub(crate) enum Due {
@@ -355,207 +343,6 @@ impl Service {
         }
     }
 
-    // --- output ----------------------------------------------------------------------------------
-
-    /// User or role writes: through the connection's transmit half, which is always in its slot.
-    pub(crate) fn write(&mut self, id: WsiId, data: &[u8], how: Write) -> Result<usize, WriteError> {
-        let conn = self.slots.get_mut(id).ok_or(WriteError::Gone)?;
-        if !conn.is_deliverable() {
-            return Err(WriteError::Gone);
-        }
-        if conn.out.is_backlog() {
-            return Err(WriteError::Backlogged);
-        }
-        self.with_tx(id, |tx, cx| tx.write(cx, data, how)).ok_or(WriteError::Gone)?
-    }
-
-    /// Runs the transmit half with itself taken out of the slot.
-    pub(crate) fn with_tx<R>(
-        &mut self,
-        id: WsiId,
-        f: impl FnOnce(&mut dyn crate::role::RoleTx, &mut TxCx<'_>) -> R,
-    ) -> Option<R> {
-        let mut tx = self.slots.get_mut(id)?.tx.take()?;
-        let result = f(&mut *tx, &mut TxCx { svc: self, id });
-        if let Some(conn) = self.slots.get_mut(id) {
-            conn.tx = Some(tx);
-        }
-        Some(result)
-    }
-
-    /// Notes that a connection has output to be flushed at the end of the turn.
-    pub(crate) fn touch(&mut self, id: WsiId) {
-        let Some(conn) = self.slots.get_mut(id) else { return };
-        if !conn.has(flag::TOUCHED) {
-            conn.set(flag::TOUCHED);
-            self.touched.push(id);
-        }
-    }
-
-    /// Sends what touched connections have queued, one write each.
-    pub(crate) fn flush_touched(&mut self) {
-        while let Some(id) = self.touched.pop() {
-            if let Some(conn) = self.slots.get_mut(id) {
-                conn.clear(flag::TOUCHED);
-            }
-            self.flush(id);
-        }
-    }
-
-    pub(crate) fn has_many_touched(&self) -> bool {
-        self.touched.len() >= MAX_TOUCHED
-    }
-
-    /// Sends what a connection has queued. A dead socket is closed, later.
-    pub(crate) fn flush(&mut self, id: WsiId) {
-        let Some(conn) = self.slots.get_mut(id) else { return };
-        if conn.out.is_empty() {
-            return;
-        }
-        if !conn.has(flag::WRITABLE) {
-            conn.out.refused();
-            // what the peer said before it went has brought about an answer that can't leave
-            if conn.has(flag::TX_BROKEN) && !conn.takes_rx() {
-                self.close_later(id, Close::ABORT);
-            }
-            return;
-        }
-        if let Err(e) = conn.seal(&mut self.pool) {
-            return self.broken(id, &io::Error::other(e));
-        }
-        let Some(io) = conn.io.as_mut() else { return };
-        match io.write(&mut self.net, conn.out.pending()) {
-            Ok(n) => {
-                conn.out.taken(n, &mut self.pool);
-                if conn.out.is_backlog() {
-                    conn.clear(flag::WRITABLE);
-                }
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                conn.clear(flag::WRITABLE);
-                conn.out.refused();
-            }
-            Err(e) => self.broken(id, &e),
-        }
-    }
-
-    /// The socket failed: nothing more can be sent. What the peer said before it went is still
-    /// read, if the role reads now: it may be why.
-    fn broken(&mut self, id: WsiId, error: &io::Error) {
-        crate::lwsl_info!("{id}: write failed: {error}");
-        let Some(conn) = self.slots.get_mut(id) else { return };
-        conn.out.clear(&mut self.pool);
-        if matches!(conn.phase, Phase::Open | Phase::Proxying | Phase::Handshaking) && conn.takes_rx() {
-            conn.clear(flag::WRITABLE);
-            conn.set(flag::READABLE | flag::READ_CLOSED | flag::TX_BROKEN);
-            self.queue_read(id);
-        } else {
-            self.close_later(id, Close::ABORT);
-        }
-    }
-
-    // --- input -----------------------------------------------------------------------------------
-
-    /// One receive call into `room`.
-    pub(crate) fn receive(&mut self, id: WsiId, room: &mut [u8]) -> Got {
-        let Some(conn) = self.slots.get_mut(id) else { return Got::Nothing };
-        let Some(io) = conn.io.as_mut() else { return Got::Nothing };
-        match io.read(&mut self.net, room) {
-            Ok(0) => Got::End,
-            Ok(n) => {
-                // a short read has drained the socket, unless the end comes right behind
-                if n < room.len() && !conn.has(flag::READ_CLOSED) {
-                    conn.clear(flag::READABLE);
-                }
-                Got::Bytes(n)
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                conn.clear(flag::READABLE | flag::READ_CLOSED);
-                Got::Nothing
-            }
-            Err(e) => {
-                conn.clear(flag::READABLE);
-                crate::lwsl_info!("{id}: read failed: {e}");
-                Got::Failed(e)
-            }
-        }
-    }
-
-    /// As [`receive`](Self::receive), into the shared wire buffer behind what the connection kept.
-    /// Gives how much is in it.
-    pub(crate) fn receive_wire(&mut self, id: WsiId) -> Got {
-        let mut wire = std::mem::take(&mut self.tls.wire);
-        let kept = self.conn(id).and_then(|c| c.tls.as_deref()).map_or(&[][..], |layer| layer.rest());
-        let all = kept.len() + self.rx_buf.len();
-        if wire.len() < all {
-            wire.resize(all, 0);
-        }
-        let (front, room) = wire.split_at_mut(kept.len());
-        front.copy_from_slice(kept);
-        let start = front.len();
-        let room = room.get_mut(..self.rx_buf.len()).unwrap_or_default();
-        let got = self.receive(id, room);
-        self.tls.wire = wire;
-        match got {
-            Got::Bytes(n) => Got::Bytes(start + n),
-            other => other,
-        }
-    }
-
-    /// One receive call under TLS, its plaintext appended to `plain`: how much. An end that came
-    /// behind bytes is given by the next call.
-    pub(crate) fn receive_plain(&mut self, id: WsiId, plain: &mut Vec<u8>) -> Got {
-        let ended = |svc: &Self| svc.conn(id).and_then(|c| c.tls.as_deref()).and_then(TlsLayer::ended);
-        let last = match ended(self) {
-            Some(end) => Some(end),
-            None => match self.receive_wire(id) {
-                Got::Bytes(filled) => return self.open_records(id, filled, plain),
-                Got::End => {
-                    if let Some(layer) = self.conn_mut(id).and_then(|c| c.tls.as_deref_mut()) {
-                        layer.cut();
-                    }
-                    ended(self)
-                }
-                other => return other,
-            },
-        };
-        match last {
-            Some(Err(e)) => {
-                crate::lwsl_info!("{id}: {e}");
-                Got::Failed(e)
-            }
-            _ => Got::End,
-        }
-    }
-
-    fn open_records(&mut self, id: WsiId, filled: usize, plain: &mut Vec<u8>) -> Got {
-        let before = plain.len();
-        let Self { slots, tls, pool, .. } = self;
-        let Some(conn) = slots.get_mut(id) else { return Got::Nothing };
-        let Some(layer) = conn.tls.as_deref_mut() else { return Got::Nothing };
-        if let Err(e) = layer.received(tls.wire.get_mut(..filled).unwrap_or_default(), plain, &mut tls.out) {
-            layer.broken(e);
-        }
-        if layer.has_ended() {
-            conn.set(flag::READABLE);
-        }
-        if !tls.out.is_empty() {
-            conn.out.put_sealed(pool, &tls.out);
-            tls.out.clear();
-            self.touch(id);
-        }
-        Got::Bytes(plain.len() - before)
-    }
-
-    /// Keeps bytes that the receive half didn't take, before those that come later.
-    pub(crate) fn keep_rest(&mut self, id: WsiId, rest: &[u8]) {
-        if !rest.is_empty()
-            && let Some(conn) = self.conn_mut(id)
-        {
-            conn.stash = Some(Box::new(Stash { buf: rest.to_vec(), at: 0 }));
-        }
-    }
-
     /// Whether anything is to be done without waiting.
     pub(crate) fn has_work(&self) -> bool {
         let idle = self.writeable.is_empty()
@@ -566,130 +353,9 @@ impl Service {
             && self.closing.is_empty();
         !idle || self.stop
     }
-}
 
-/// What a transmit half gets: its connection's output.
-pub struct TxCx<'a> {
-    pub(crate) svc: &'a mut Service,
-    pub(crate) id: WsiId,
-}
+    // --- settings and randomness -----------------------------------------------------------------
 
-impl TxCx<'_> {
-    /// The connection written to.
-    pub fn id(&self) -> WsiId {
-        self.id
-    }
-
-    /// Puts bytes into the output: `head` and then `payload`. They leave at the end of the turn,
-    /// or now when much has gathered; a large payload leaves from its own slice. All is taken:
-    /// what the kernel refuses becomes the connection's backlog.
-    pub fn send(&mut self, head: &[u8], payload: &[u8]) -> Result<(), WriteError> {
-        let id = self.id;
-        let svc = &mut *self.svc;
-        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
-        if payload.len() >= DIRECT_MIN && conn.has(flag::WRITABLE) && !conn.out.is_backlog() {
-            return if conn.tls.is_some() { self.send_sealed(head, payload) } else { self.send_direct(head, payload) };
-        }
-        let buf = conn.out.buf(&mut svc.pool);
-        buf.extend_from_slice(head);
-        buf.extend_from_slice(payload);
-        self.wrote();
-        Ok(())
-    }
-
-    /// Lets `fill` append to the output in place, for framers that transform as they copy.
-    pub fn send_with(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<(), WriteError> {
-        let id = self.id;
-        let svc = &mut *self.svc;
-        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
-        fill(conn.out.buf(&mut svc.pool));
-        self.wrote();
-        Ok(())
-    }
-
-    fn wrote(&mut self) {
-        self.svc.touch(self.id);
-        let waiting = self.svc.slots.get(self.id).map_or(0, |c| c.out.waiting());
-        if waiting > CORK_LIMIT {
-            self.svc.flush(self.id);
-        }
-    }
-
-    /// Seals a large payload from its own slice. What is corked before it, and as much of it as
-    /// fills their last record, goes first.
-    fn send_sealed(&mut self, head: &[u8], payload: &[u8]) -> Result<(), WriteError> {
-        let id = self.id;
-        let svc = &mut *self.svc;
-        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
-        let corked = conn.out.unsealed() + head.len();
-        let room = (RECORD - corked % RECORD) % RECORD;
-        let (first, rest) = payload.split_at_checked(room).unwrap_or((payload, &[]));
-        let buf = conn.out.buf(&mut svc.pool);
-        buf.extend_from_slice(head);
-        buf.extend_from_slice(first);
-        let mut wire = svc.pool.take();
-        let sealed = conn.seal(&mut svc.pool).and_then(|()| match conn.tls.as_deref_mut() {
-            Some(layer) if !rest.is_empty() => layer.seal(rest, &mut wire),
-            _ => Ok(()),
-        });
-        conn.out.put_sealed(&mut svc.pool, &wire);
-        svc.pool.give(wire);
-        match sealed {
-            Ok(()) => svc.flush(id),
-            Err(e) => svc.broken(id, &io::Error::other(e)),
-        }
-        Ok(())
-    }
-
-    fn send_direct(&mut self, head: &[u8], payload: &[u8]) -> Result<(), WriteError> {
-        let id = self.id;
-        let svc = &mut *self.svc;
-        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
-        conn.out.seal_as_is();
-        let io = conn.io.as_mut().ok_or(WriteError::Gone)?;
-        let waiting = conn.out.pending().len();
-        let parts = [IoSlice::new(conn.out.pending()), IoSlice::new(head), IoSlice::new(payload)];
-        let all = waiting + head.len() + payload.len();
-        let n = match io.write_vectored(&mut svc.net, &parts) {
-            Ok(n) => n,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
-            Err(e) => {
-                svc.broken(id, &e);
-                return Ok(());
-            }
-        };
-        if n < all {
-            let buf = conn.out.buf(&mut svc.pool);
-            let head_left = head.get(n.saturating_sub(waiting).min(head.len())..).unwrap_or_default();
-            let payload_left = payload.get(n.saturating_sub(waiting + head.len())..).unwrap_or_default();
-            buf.extend_from_slice(head_left);
-            buf.extend_from_slice(payload_left);
-            conn.out.seal_as_is();
-            conn.clear(flag::WRITABLE);
-            conn.out.taken(n.min(waiting), &mut svc.pool);
-        } else {
-            conn.out.taken(waiting, &mut svc.pool);
-        }
-        Ok(())
-    }
-
-    /// What the role shares with user code, if it is a `T`.
-    pub fn role_data<T: Any>(&mut self) -> Option<&mut T> {
-        self.svc.slots.get_mut(self.id)?.role_data.as_mut()?.downcast_mut()
-    }
-
-    /// Random bytes nobody can predict (masking keys).
-    pub fn random(&mut self, buf: &mut [u8]) {
-        self.svc.random(buf);
-    }
-
-    /// Seconds since 1970 by the context's clock.
-    pub fn wall_secs(&self) -> u64 {
-        self.svc.clock.wall_us() / 1_000_000
-    }
-}
-
-impl Service {
     pub(crate) fn random(&mut self, buf: &mut [u8]) {
         self.entropy.fill(&mut self.net, buf);
     }
@@ -699,39 +365,5 @@ impl Service {
         let conn = self.slots.get(id);
         let own = conn.and_then(|c| c.policy.as_deref().copied());
         own.or_else(|| self.vhosts.get(conn?.vhost.0 as usize)?.policy).unwrap_or(self.policy)
-    }
-
-    /// As [`Cx::send_file`](crate::Cx::send_file).
-    pub(crate) fn send_file(
-        &mut self,
-        id: WsiId,
-        file: &std::fs::File,
-        offset: u64,
-        len: u64,
-    ) -> io::Result<Option<u64>> {
-        if self.conn(id).is_some_and(|c| c.tls.is_some()) {
-            return Ok(None);
-        }
-        // what is corked goes first
-        self.flush(id);
-        let Some(conn) = self.slots.get_mut(id) else { return Ok(Some(0)) };
-        let Some(socket) = conn.io.as_ref().and_then(crate::net::io::Io::fd) else { return Ok(None) };
-        if !conn.out.is_empty() {
-            return Ok(None);
-        }
-        let mut at = offset;
-        let len = usize::try_from(len).unwrap_or(usize::MAX).min(SENDFILE_MAX);
-        match crate::sys::sendfile(socket, file.as_fd(), &mut at, len) {
-            Ok(0) if len > 0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            // a short count may be the end of a file that has shrunk as well as a full socket: the
-            // next call tells, and only a full socket tells when it has room again
-            Ok(n) => Ok(Some(n as u64)),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                conn.clear(flag::WRITABLE);
-                Ok(Some(0))
-            }
-            Err(e) if matches!(e.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => Ok(None),
-            Err(e) => Err(e),
-        }
     }
 }

@@ -1,0 +1,274 @@
+//! Output: from a transmit half to the kernel. The cork of a turn, the one write at its end, and
+//! what the kernel refuses (the connection's backlog).
+//!
+//! ```text
+//!   Wsi::write --> RoleTx --> TxCx::send --> cork --(end of turn, or full)--> flush --> socket
+//!                                '-- large payload: from its own slice, at once --------'
+//! ```
+//!
+//! Called by the views, by receive halves and by `turn`. Never calls user code, nor a receive half.
+
+use crate::conn::{Phase, flag};
+use crate::net::io::Io;
+use crate::role::RoleTx;
+use crate::service::Service;
+use crate::tx::{CORK_LIMIT, DIRECT_MIN};
+use crate::{Close, Write, WriteError, WsiId};
+use std::any::Any;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
+
+/// Connections touched in one turn beyond which they are flushed before it ends, so that a
+/// broadcast doesn't hold a buffer for each receiver.
+const MAX_TOUCHED: usize = 32;
+
+/// Most bytes of a file that one call hands to the kernel, so that others have their turn.
+const SENDFILE_MAX: usize = 512 * 1024;
+
+/// The most that a TLS record carries (RFC 8446 section 5.1).
+const RECORD: usize = 16 * 1024;
+
+impl Service {
+    /// User or role writes: through the connection's transmit half, which is always in its slot.
+    pub(crate) fn write(&mut self, id: WsiId, data: &[u8], how: Write) -> Result<usize, WriteError> {
+        let conn = self.slots.get_mut(id).ok_or(WriteError::Gone)?;
+        if !conn.is_deliverable() {
+            return Err(WriteError::Gone);
+        }
+        if conn.out.is_backlog() {
+            return Err(WriteError::Backlogged);
+        }
+        self.with_tx(id, |tx, cx| tx.write(cx, data, how)).ok_or(WriteError::Gone)?
+    }
+
+    /// Runs the transmit half with itself taken out of the slot.
+    pub(crate) fn with_tx<R>(&mut self, id: WsiId, f: impl FnOnce(&mut dyn RoleTx, &mut TxCx<'_>) -> R) -> Option<R> {
+        let mut tx = self.slots.get_mut(id)?.tx.take()?;
+        let result = f(&mut *tx, &mut TxCx { svc: self, id });
+        if let Some(conn) = self.slots.get_mut(id) {
+            conn.tx = Some(tx);
+        }
+        Some(result)
+    }
+
+    /// Notes that a connection has output to be flushed at the end of the turn.
+    pub(crate) fn touch(&mut self, id: WsiId) {
+        let Some(conn) = self.slots.get_mut(id) else { return };
+        if !conn.has(flag::TOUCHED) {
+            conn.set(flag::TOUCHED);
+            self.touched.push(id);
+        }
+    }
+
+    /// Sends what touched connections have queued, one write each.
+    pub(crate) fn flush_touched(&mut self) {
+        while let Some(id) = self.touched.pop() {
+            if let Some(conn) = self.slots.get_mut(id) {
+                conn.clear(flag::TOUCHED);
+            }
+            self.flush(id);
+        }
+    }
+
+    pub(crate) fn has_many_touched(&self) -> bool {
+        self.touched.len() >= MAX_TOUCHED
+    }
+
+    /// Sends what a connection has queued. A dead socket is closed, later.
+    pub(crate) fn flush(&mut self, id: WsiId) {
+        let Some(conn) = self.slots.get_mut(id) else { return };
+        if conn.out.is_empty() {
+            return;
+        }
+        if !conn.has(flag::WRITABLE) {
+            conn.out.refused();
+            // what the peer said before it went has brought about an answer that can't leave
+            if conn.has(flag::TX_BROKEN) && !conn.takes_rx() {
+                self.close_later(id, Close::ABORT);
+            }
+            return;
+        }
+        if let Err(e) = conn.seal(&mut self.pool) {
+            return self.broken(id, &io::Error::other(e));
+        }
+        let Some(io) = conn.io.as_mut() else { return };
+        match io.write(&mut self.net, conn.out.pending()) {
+            Ok(n) => {
+                conn.out.taken(n, &mut self.pool);
+                if conn.out.is_backlog() {
+                    conn.clear(flag::WRITABLE);
+                }
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                conn.clear(flag::WRITABLE);
+                conn.out.refused();
+            }
+            Err(e) => self.broken(id, &e),
+        }
+    }
+
+    /// The socket failed: nothing more can be sent. What the peer said before it went is still
+    /// read, if the role reads now: it may be why.
+    fn broken(&mut self, id: WsiId, error: &io::Error) {
+        crate::lwsl_info!("{id}: write failed: {error}");
+        let Some(conn) = self.slots.get_mut(id) else { return };
+        conn.out.clear(&mut self.pool);
+        if matches!(conn.phase, Phase::Open | Phase::Proxying | Phase::Handshaking) && conn.takes_rx() {
+            conn.clear(flag::WRITABLE);
+            conn.set(flag::READABLE | flag::READ_CLOSED | flag::TX_BROKEN);
+            self.queue_read(id);
+        } else {
+            self.close_later(id, Close::ABORT);
+        }
+    }
+
+    /// As [`Cx::send_file`](crate::Cx::send_file).
+    pub(crate) fn send_file(&mut self, id: WsiId, file: &File, offset: u64, len: u64) -> io::Result<Option<u64>> {
+        if self.conn(id).is_some_and(|c| c.tls.is_some()) {
+            return Ok(None);
+        }
+        // what is corked goes first
+        self.flush(id);
+        let Some(conn) = self.slots.get_mut(id) else { return Ok(Some(0)) };
+        let Some(socket) = conn.io.as_ref().and_then(Io::fd) else { return Ok(None) };
+        if !conn.out.is_empty() {
+            return Ok(None);
+        }
+        let mut at = offset;
+        let len = usize::try_from(len).unwrap_or(usize::MAX).min(SENDFILE_MAX);
+        match crate::sys::sendfile(socket, file.as_fd(), &mut at, len) {
+            Ok(0) if len > 0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            // a short count may be the end of a file that has shrunk as well as a full socket: the
+            // next call tells, and only a full socket tells when it has room again
+            Ok(n) => Ok(Some(n as u64)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                conn.clear(flag::WRITABLE);
+                Ok(Some(0))
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// What a transmit half gets: its connection's output.
+pub struct TxCx<'a> {
+    pub(crate) svc: &'a mut Service,
+    pub(crate) id: WsiId,
+}
+
+impl TxCx<'_> {
+    /// The connection written to.
+    pub fn id(&self) -> WsiId {
+        self.id
+    }
+
+    /// Puts bytes into the output: `head` and then `payload`. They leave at the end of the turn,
+    /// or now when much has gathered; a large payload leaves from its own slice. All is taken:
+    /// what the kernel refuses becomes the connection's backlog.
+    pub fn send(&mut self, head: &[u8], payload: &[u8]) -> Result<(), WriteError> {
+        let id = self.id;
+        let svc = &mut *self.svc;
+        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
+        if payload.len() >= DIRECT_MIN && conn.has(flag::WRITABLE) && !conn.out.is_backlog() {
+            return if conn.tls.is_some() { self.send_sealed(head, payload) } else { self.send_direct(head, payload) };
+        }
+        let buf = conn.out.buf(&mut svc.pool);
+        buf.extend_from_slice(head);
+        buf.extend_from_slice(payload);
+        self.wrote();
+        Ok(())
+    }
+
+    /// Lets `fill` append to the output in place, for framers that transform as they copy.
+    pub fn send_with(&mut self, fill: impl FnOnce(&mut Vec<u8>)) -> Result<(), WriteError> {
+        let id = self.id;
+        let svc = &mut *self.svc;
+        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
+        fill(conn.out.buf(&mut svc.pool));
+        self.wrote();
+        Ok(())
+    }
+
+    fn wrote(&mut self) {
+        self.svc.touch(self.id);
+        let waiting = self.svc.slots.get(self.id).map_or(0, |c| c.out.waiting());
+        if waiting > CORK_LIMIT {
+            self.svc.flush(self.id);
+        }
+    }
+
+    /// Seals a large payload from its own slice. What is corked before it, and as much of it as
+    /// fills their last record, goes first.
+    fn send_sealed(&mut self, head: &[u8], payload: &[u8]) -> Result<(), WriteError> {
+        let id = self.id;
+        let svc = &mut *self.svc;
+        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
+        let corked = conn.out.unsealed() + head.len();
+        let room = (RECORD - corked % RECORD) % RECORD;
+        let (first, rest) = payload.split_at_checked(room).unwrap_or((payload, &[]));
+        let buf = conn.out.buf(&mut svc.pool);
+        buf.extend_from_slice(head);
+        buf.extend_from_slice(first);
+        let mut wire = svc.pool.take();
+        let sealed = conn.seal(&mut svc.pool).and_then(|()| match conn.tls.as_deref_mut() {
+            Some(layer) if !rest.is_empty() => layer.seal(rest, &mut wire),
+            _ => Ok(()),
+        });
+        conn.out.put_sealed(&mut svc.pool, &wire);
+        svc.pool.give(wire);
+        match sealed {
+            Ok(()) => svc.flush(id),
+            Err(e) => svc.broken(id, &io::Error::other(e)),
+        }
+        Ok(())
+    }
+
+    fn send_direct(&mut self, head: &[u8], payload: &[u8]) -> Result<(), WriteError> {
+        let id = self.id;
+        let svc = &mut *self.svc;
+        let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
+        conn.out.seal_as_is();
+        let io = conn.io.as_mut().ok_or(WriteError::Gone)?;
+        let waiting = conn.out.pending().len();
+        let parts = [IoSlice::new(conn.out.pending()), IoSlice::new(head), IoSlice::new(payload)];
+        let all = waiting + head.len() + payload.len();
+        let n = match io.write_vectored(&mut svc.net, &parts) {
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(e) => {
+                svc.broken(id, &e);
+                return Ok(());
+            }
+        };
+        if n < all {
+            let buf = conn.out.buf(&mut svc.pool);
+            let head_left = head.get(n.saturating_sub(waiting).min(head.len())..).unwrap_or_default();
+            let payload_left = payload.get(n.saturating_sub(waiting + head.len())..).unwrap_or_default();
+            buf.extend_from_slice(head_left);
+            buf.extend_from_slice(payload_left);
+            conn.out.seal_as_is();
+            conn.clear(flag::WRITABLE);
+            conn.out.taken(n.min(waiting), &mut svc.pool);
+        } else {
+            conn.out.taken(waiting, &mut svc.pool);
+        }
+        Ok(())
+    }
+
+    /// What the role shares with user code, if it is a `T`.
+    pub fn role_data<T: Any>(&mut self) -> Option<&mut T> {
+        self.svc.slots.get_mut(self.id)?.role_data.as_mut()?.downcast_mut()
+    }
+
+    /// Random bytes nobody can predict (masking keys).
+    pub fn random(&mut self, buf: &mut [u8]) {
+        self.svc.random(buf);
+    }
+
+    /// Seconds since 1970 by the context's clock.
+    pub fn wall_secs(&self) -> u64 {
+        self.svc.clock.wall_us() / 1_000_000
+    }
+}
