@@ -4,6 +4,7 @@
 //!             close_later                     output gone
 //!   Open ------------------> [role's farewell] ----------> Flush ------> reaped
 //!     |                                         |--------> AwaitPeer --> reaped   (role says so, or time is up)
+//!     |                                         |--------> AwaitStreams -> Flush  (the last stream has gone, or time is up)
 //!     |                                         '--------> Linger -----> reaped   (peer's FIN, or time is up)
 //!     '---- abort ------------------------------------------------------> reaped
 //! ```
@@ -49,9 +50,14 @@ impl Context {
 
     /// The end: the role's last callback, WSI_DESTROY, and the slot is free.
     pub(crate) fn bury(&mut self, id: WsiId) {
+        if let Some(conn) = self.svc.conn_mut(id) {
+            conn.set(flag::CLOSING);
+        }
+        for stream in self.svc.take_streams(id) {
+            self.bury(stream);
+        }
         let Self { svc, users, .. } = self;
         let Some(conn) = svc.conn_mut(id) else { return };
-        conn.set(flag::CLOSING);
         let (failed, started) = (conn.client.is_some(), conn.has(flag::STARTED));
         if matches!(conn.phase, Phase::Farewell(_)) {
             last_words(svc, id);
@@ -82,8 +88,11 @@ impl Context {
 pub(crate) fn depart(svc: &mut Service, id: WsiId, farewell: Farewell) {
     let Some(conn) = svc.slots.get_mut(id) else { return };
     conn.clear(flag::CLOSING | flag::PAUSED | flag::HELD);
+    // a stream's unread input resets nothing
+    let linger = farewell == Farewell::Linger && conn.carrier().is_some();
+    let farewell = if linger { Farewell::Flush } else { farewell };
     conn.phase = Phase::Farewell(farewell);
-    if !matches!(farewell, Farewell::AwaitPeer(_)) {
+    if !matches!(farewell, Farewell::AwaitPeer(_) | Farewell::AwaitStreams(_)) {
         close_notify(svc, id);
     }
     svc.flush(id);
@@ -136,8 +145,13 @@ pub(crate) fn continue_farewell(svc: &mut Service, id: WsiId) {
     match farewell {
         Farewell::Flush => svc.close_later(id, Close::ABORT),
         // the peer will say nothing more
-        Farewell::AwaitPeer(_) | Farewell::Linger if ended => svc.close_later(id, Close::ABORT),
-        Farewell::AwaitPeer(us) => {
+        Farewell::AwaitPeer(_) | Farewell::AwaitStreams(_) | Farewell::Linger if ended => {
+            svc.close_later(id, Close::ABORT);
+        }
+        Farewell::AwaitStreams(_) if conn.streams.as_ref().is_none_or(|s| s.0.is_empty()) => {
+            depart(svc, id, Farewell::Flush);
+        }
+        Farewell::AwaitPeer(us) | Farewell::AwaitStreams(us) => {
             svc.set_timeout(id, Pending::CloseAck, Some(us));
             svc.queue_read(id);
         }

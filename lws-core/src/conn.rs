@@ -15,7 +15,7 @@ use crate::time::timers::TimerId;
 use crate::tls::TlsError;
 use crate::tls::layer::TlsLayer;
 use crate::tx::{Pool, TxQueue};
-use crate::{BindingId, Close, ConnectInfo, Pending, Proxy, RetryPolicy, VhostId};
+use crate::{BindingId, Close, ConnectInfo, Pending, Proxy, RetryPolicy, VhostId, WsiId};
 use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -89,6 +89,8 @@ pub(crate) mod flag {
         STARTED,
         /// The peer speaks plain text on a TLS port, and may.
         PLAIN_ON_TLS,
+        /// It carries streams.
+        CARRIES,
     }
 }
 
@@ -144,6 +146,10 @@ impl ClientSide {
     }
 }
 
+/// Connections that another carries, in no order.
+#[derive(Default)]
+pub(crate) struct Streams(pub(crate) Vec<WsiId>);
+
 pub(crate) struct Conn {
     pub(crate) io: Option<Io>,
     /// `None` only while it runs.
@@ -156,6 +162,8 @@ pub(crate) struct Conn {
     /// What the role lets user code see and leave for it, of the role's own type.
     pub(crate) role_data: Option<Box<dyn Any>>,
     pub(crate) client: Option<Box<ClientSide>>,
+    /// The streams that this connection carries.
+    pub(crate) streams: Option<Box<Streams>>,
     pub(crate) policy: Option<Box<RetryPolicy>>,
     pub(crate) close_text: Option<Box<str>>,
     pub(crate) timeout: Option<TimerId>,
@@ -183,6 +191,7 @@ impl Conn {
             stash: None,
             role_data: None,
             client: None,
+            streams: None,
             policy: None,
             close_text: None,
             timeout: None,
@@ -210,6 +219,14 @@ impl Conn {
 
     pub(crate) fn clear(&mut self, bits: u32) {
         self.flags &= !bits;
+    }
+
+    /// The connection that carries this one, if it is a stream.
+    pub(crate) fn carrier(&self) -> Option<WsiId> {
+        match self.io {
+            Some(Io::Stream(carrier)) => Some(carrier),
+            _ => None,
+        }
     }
 
     /// Whether user code may be called: up, and nobody has asked to close it.

@@ -277,13 +277,13 @@ impl Cx<'_> {
 
     /// Whether the connection is under TLS.
     pub fn is_tls(&self) -> bool {
-        self.conn().is_some_and(|c| c.tls.is_some())
+        self.svc.network(self.id).is_some_and(|c| c.tls.is_some())
     }
 
     /// What the vhost wants of a client that speaks plain text on its TLS port, when this one does.
     pub fn plain_on_tls_port(&self) -> Option<NonSsl> {
-        let conn = self.conn().filter(|c| c.has(flag::PLAIN_ON_TLS))?;
-        Some(self.svc.vhosts.get(conn.vhost.0 as usize)?.non_ssl)
+        self.svc.network(self.id).filter(|c| c.has(flag::PLAIN_ON_TLS))?;
+        Some(self.svc.vhosts.get(self.vhost()?.0 as usize)?.non_ssl)
     }
 
     /// Whether the vhost has a role for connections that don't speak this one.
@@ -484,12 +484,12 @@ impl Cx<'_> {
 
     /// The peer's address, for TCP.
     pub fn peer_addr(&self) -> Option<std::net::SocketAddr> {
-        self.conn()?.io.as_ref()?.peer_addr()
+        self.svc.network(self.id)?.io.as_ref()?.peer_addr()
     }
 
     /// The address the connection came in on, for TCP.
     pub fn local_addr(&self) -> Option<std::net::SocketAddr> {
-        self.conn()?.io.as_ref()?.local_addr()
+        self.svc.network(self.id)?.io.as_ref()?.local_addr()
     }
 
     /// Client: marks the connection as established. Before this, any failure is a

@@ -14,6 +14,12 @@ impl Service {
     /// One receive call into `room`.
     pub(crate) fn receive(&mut self, id: WsiId, room: &mut [u8]) -> Got {
         let Some(conn) = self.slots.get_mut(id) else { return Got::Nothing };
+        if conn.carrier().is_some() {
+            // what comes on a stream is given to it by its carrier; only its end waits
+            let ended = conn.has(flag::READ_CLOSED);
+            conn.clear(flag::READABLE);
+            return if ended { Got::End } else { Got::Nothing };
+        }
         let Some(io) = conn.io.as_mut() else { return Got::Nothing };
         match io.read(&mut self.net, room) {
             Ok(0) => Got::End,

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Ground floor first: `sys`, `time`, `net`, `handle`, `write`, `fields`, `reason`, `tls` and its
-//! `layer`, `tx`, `slots`, `conn`, `role`, `service`, `output`, `input`, `wsi`/`vh`, `protocol`, `vhost`,
+//! `layer`, `tx`, `slots`, `conn`, `role`, `service`, `output`, `input`, `streams`, `wsi`/`vh`, `protocol`, `vhost`,
 //! `dispatch`, `turn`, the TLS `handshake`, `listen`, `connect`, `adopt`, `close`, `timeout`, `validity`,
 //! `certificates`, `context`; `util` and `reconnect` stand beside. A module calls only those before it;
 //! views and traits name types of later ones.
@@ -41,6 +41,7 @@ mod reconnect;
 mod role;
 mod service;
 mod slots;
+mod streams;
 #[allow(unsafe_code)]
 mod sys;
 mod time;

@@ -23,6 +23,9 @@ use std::os::fd::AsFd;
 /// broadcast doesn't hold a buffer for each receiver.
 const MAX_TOUCHED: usize = 32;
 
+/// A touched stream counts less: it has a buffer, but no write of its own.
+const STREAMS_PER_TOUCH: usize = 8;
+
 /// Most bytes of a file that one call hands to the kernel, so that others have their turn.
 const SENDFILE_MAX: usize = 512 * 1024;
 
@@ -57,12 +60,14 @@ impl Service {
         let Some(conn) = self.slots.get_mut(id) else { return };
         if !conn.has(flag::TOUCHED) {
             conn.set(flag::TOUCHED);
-            self.touched.push(id);
+            let touched = if conn.carrier().is_some() { &mut self.touched_streams } else { &mut self.touched };
+            touched.push(id);
         }
     }
 
     /// Sends what touched connections have queued, one write each.
     pub(crate) fn flush_touched(&mut self) {
+        self.hand_to_carriers();
         while let Some(id) = self.touched.pop() {
             if let Some(conn) = self.slots.get_mut(id) {
                 conn.clear(flag::TOUCHED);
@@ -72,11 +77,29 @@ impl Service {
     }
 
     pub(crate) fn has_many_touched(&self) -> bool {
-        self.touched.len() >= MAX_TOUCHED
+        self.touched.len() + self.touched_streams.len() / STREAMS_PER_TOUCH >= MAX_TOUCHED
     }
 
-    /// Sends what a connection has queued. A dead socket is closed, later.
+    /// Sends what a connection has queued, and what the streams have that it carries. A dead socket
+    /// is closed, later.
     pub(crate) fn flush(&mut self, id: WsiId) {
+        let Some(conn) = self.slots.get_mut(id) else { return };
+        if let Some(carrier) = conn.carrier() {
+            return self.flush_stream(id, carrier);
+        }
+        if !conn.has(flag::CARRIES) {
+            return self.send_queued(id);
+        }
+        loop {
+            let more = self.fill(id);
+            self.send_queued(id);
+            if !more || !self.slots.get(id).is_some_and(|c| c.can_write()) {
+                return;
+            }
+        }
+    }
+
+    fn send_queued(&mut self, id: WsiId) {
         let Some(conn) = self.slots.get_mut(id) else { return };
         if conn.out.is_empty() {
             return;
@@ -125,7 +148,7 @@ impl Service {
 
     /// As [`Cx::send_file`](crate::Cx::send_file).
     pub(crate) fn send_file(&mut self, id: WsiId, file: &File, offset: u64, len: u64) -> io::Result<Option<u64>> {
-        if self.conn(id).is_some_and(|c| c.tls.is_some()) {
+        if self.conn(id).is_some_and(|c| c.tls.is_some() || c.carrier().is_some()) {
             return Ok(None);
         }
         // what is corked goes first
@@ -171,7 +194,8 @@ impl TxCx<'_> {
         let id = self.id;
         let svc = &mut *self.svc;
         let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
-        if payload.len() >= DIRECT_MIN && conn.has(flag::WRITABLE) && !conn.out.is_backlog() {
+        let direct = payload.len() >= DIRECT_MIN && conn.can_write() && conn.carrier().is_none();
+        if direct {
             return if conn.tls.is_some() { self.send_sealed(head, payload) } else { self.send_direct(head, payload) };
         }
         let buf = conn.out.buf(&mut svc.pool);
@@ -191,7 +215,7 @@ impl TxCx<'_> {
         Ok(())
     }
 
-    fn wrote(&mut self) {
+    pub(crate) fn wrote(&mut self) {
         self.svc.touch(self.id);
         let waiting = self.svc.slots.get(self.id).map_or(0, |c| c.out.waiting());
         if waiting > CORK_LIMIT {

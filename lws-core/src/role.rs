@@ -14,7 +14,7 @@
 //!
 //! Called by `turn`; implemented above this crate.
 
-use crate::{Close, ConnectInfo, Cx, Fields, Pending, TxCx, Write, WriteError};
+use crate::{Close, ConnectInfo, Cx, Fields, Pending, TxCx, Write, WriteError, WsiId};
 use std::rc::Rc;
 
 /// What the receive half decided.
@@ -100,6 +100,9 @@ pub enum Farewell {
     /// Send what is pending, then read on until the role says [`Flow::Close`], at most this long.
     /// The user hears nothing meanwhile. Microseconds.
     AwaitPeer(u64),
+    /// Send what is pending, and read on until the last stream that this connection carries has
+    /// gone, at most this long. Microseconds.
+    AwaitStreams(u64),
     /// Send what is pending, shut down the sending side, and read and drop what the peer still
     /// sends, for a bounded time and amount, so that the reset a close with unread input causes
     /// can't destroy the response on its way (RFC 9112 9.6).
@@ -222,6 +225,24 @@ pub trait RoleTx {
     fn write_head(&mut self, _cx: &mut TxCx<'_>, _head: &Head<'_>) -> Result<(), WriteError> {
         Err(WriteError::WrongKind)
     }
+
+    // --- for roles that carry streams -----------------------------------------------------------
+
+    /// A stream has output to send. Asked again each time it was written to.
+    fn stream_ready(&mut self, _cx: &mut TxCx<'_>, _stream: WsiId) {}
+
+    /// There is room on the socket: puts the streams' output into this connection's, by
+    /// [`TxCx::pull`], about as much as [`TxCx::FILL`] at once and each stream in its turn. Whether
+    /// there was more that could be sent now.
+    fn fill(&mut self, _cx: &mut TxCx<'_>) -> bool {
+        false
+    }
+
+    /// A stream has taken so many of the bytes it was given: the peer may send as many more.
+    fn stream_took(&mut self, _cx: &mut TxCx<'_>, _stream: WsiId, _bytes: usize) {}
+
+    /// A stream is gone. `whole`: in good order, with all its output sent.
+    fn stream_gone(&mut self, _cx: &mut TxCx<'_>, _stream: WsiId, _whole: bool) {}
 }
 
 /// What an adopted descriptor is to become.

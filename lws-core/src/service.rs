@@ -81,6 +81,8 @@ pub(crate) struct Service {
     pub(crate) slots: Slots,
     /// How many of the slots are listen sockets.
     pub(crate) listening: usize,
+    /// How many of the slots are streams.
+    pub(crate) streams: usize,
     pub(crate) net: Net,
     pub(crate) clock: Clock,
     /// Monotonic µs, read once a turn.
@@ -105,6 +107,7 @@ pub(crate) struct Service {
     pub(crate) handshakes: VecDeque<WsiId>,
     pub(crate) deferred: VecDeque<Deferred>,
     pub(crate) touched: Vec<WsiId>,
+    pub(crate) touched_streams: Vec<WsiId>,
     pub(crate) closing: VecDeque<WsiId>,
     pub(crate) paused_listeners: Vec<WsiId>,
     pub(crate) accept_resumes: Option<TimerId>,
@@ -143,9 +146,10 @@ impl Service {
             conn.rx = Some(rx);
             conn.tx = Some(tx);
         }
-        let listens = conn.has(flag::LISTENS);
+        let (listens, stream) = (conn.has(flag::LISTENS), conn.carrier().is_some());
         let id = self.slots.insert(Box::new(conn)).ok()?;
         self.listening += usize::from(listens);
+        self.streams += usize::from(stream);
         self.join_binding(id);
         Some(id)
     }
@@ -154,8 +158,10 @@ impl Service {
     pub(crate) fn remove(&mut self, id: WsiId) {
         self.cancel_timers(id);
         self.leave_binding(id);
+        self.leave_carrier(id);
         if let Some(mut conn) = self.slots.remove(id) {
             self.listening -= usize::from(conn.has(flag::LISTENS));
+            self.streams -= usize::from(conn.carrier().is_some());
             conn.out.clear(&mut self.pool);
             if let Some(io) = conn.io.take() {
                 io.close(&mut self.net);
@@ -215,9 +221,9 @@ impl Service {
         self.connections() >= self.limits.max_connections
     }
 
-    /// How many connections there are, listen sockets not counted.
+    /// How many connections there are, listen sockets and streams not counted.
     pub(crate) fn connections(&self) -> usize {
-        self.slots.len().saturating_sub(self.listening)
+        self.slots.len().saturating_sub(self.listening + self.streams)
     }
 
     pub(crate) fn listen_port(&self, vhost: VhostId) -> Option<u16> {
@@ -350,6 +356,7 @@ impl Service {
             && self.handshakes.is_empty()
             && self.deferred.is_empty()
             && self.touched.is_empty()
+            && self.touched_streams.is_empty()
             && self.closing.is_empty();
         !idle || self.stop
     }

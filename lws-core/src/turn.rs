@@ -301,6 +301,7 @@ impl Context {
         let before = stash.bytes().len();
         let at = stash.at;
         let left = dispatch::run_rx(&mut self.svc, &mut self.users, id, stash.buf.get_mut(at..).unwrap_or_default());
+        self.svc.stream_took(id, before - left);
         // what is left stays where it is: a reader that pauses often doesn't make it be copied
         stash.at = stash.buf.len() - left;
         if left > 0

@@ -10,7 +10,7 @@
 //! Anything that arrives is proof, and so is a backlog that the peer takes, so a busy connection is
 //! never probed; postponing the timer is one store. Roles send the probe ([`RoleRx::keepalive`](crate::RoleRx::keepalive)).
 
-use crate::conn::flag;
+use crate::conn::{Conn, flag};
 use crate::dispatch::Cx;
 use crate::protocol::Users;
 use crate::service::{Deferred, Service};
@@ -19,6 +19,7 @@ use std::time::Duration;
 
 /// The connection has proved to be alive: its timer starts anew.
 pub(crate) fn confirmed(svc: &mut Service, id: WsiId) {
+    let id = network(svc, id);
     let Some(conn) = svc.conn_mut(id) else { return };
     conn.clear(flag::PROBED);
     if conn.validity.is_some() {
@@ -28,9 +29,15 @@ pub(crate) fn confirmed(svc: &mut Service, id: WsiId) {
 
 /// Watches the connection from now on.
 pub(crate) fn watch(svc: &mut Service, id: WsiId) {
+    let id = network(svc, id);
     let Some((ping, hangup)) = svc.policy_of(id).validity() else { return };
     let at = svc.now_us + micros(ping.unwrap_or(hangup));
     svc.set_validity_timer(id, Some(at));
+}
+
+/// A stream's peer is its carrier's, and one probe is enough for all of its streams.
+fn network(svc: &Service, id: WsiId) -> WsiId {
+    svc.conn(id).and_then(Conn::carrier).unwrap_or(id)
 }
 
 fn micros(time: Duration) -> u64 {

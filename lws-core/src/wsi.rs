@@ -40,6 +40,12 @@ impl<'a> Wsi<'a> {
         Some(Wsi { svc: self.svc, id })
     }
 
+    /// The connection with the socket: for a stream the one that carries it, which has no session of
+    /// its own; else this one (C: `lws_get_network_wsi`).
+    pub fn network_wsi(&self) -> WsiId {
+        self.svc.conn(self.id).and_then(crate::conn::Conn::carrier).unwrap_or(self.id)
+    }
+
     /// The vhost and protocol this connection is bound to.
     pub fn vhost(&mut self) -> Vh<'_> {
         let binding = self.binding();
@@ -163,21 +169,21 @@ impl<'a> Wsi<'a> {
 
     /// The peer's address; `None` unless TCP (C: `lws_get_peer_simple` gives it as text).
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.svc.conn(self.id)?.io.as_ref()?.peer_addr()
+        self.svc.network(self.id)?.io.as_ref()?.peer_addr()
     }
 
     /// Our end's address; `None` unless TCP.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.svc.conn(self.id)?.io.as_ref()?.local_addr()
+        self.svc.network(self.id)?.io.as_ref()?.local_addr()
     }
 
     /// Whether the connection is under TLS (C: `lws_is_ssl`).
     pub fn is_ssl(&self) -> bool {
-        self.svc.conn(self.id).is_some_and(|c| c.tls.is_some())
+        self.svc.network(self.id).is_some_and(|c| c.tls.is_some())
     }
 
     fn tls_session(&self) -> Option<&dyn TlsSession> {
-        self.svc.conn(self.id)?.tls.as_deref()?.session()
+        self.svc.network(self.id)?.tls.as_deref()?.session()
     }
 
     /// What is known of the connection's TLS: version, cipher suite, what ALPN chose, the name the
@@ -200,7 +206,7 @@ impl<'a> Wsi<'a> {
 
     /// The descriptor (C: `lws_get_socket_fd`); raw files are read and written through it.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.svc.conn(self.id)?.io.as_ref()?.fd()
+        self.svc.network(self.id)?.io.as_ref()?.fd()
     }
 
     /// The number user code gave this connection (C: `lws_get_opaque_user_data`). Default 0.

@@ -228,6 +228,7 @@ impl ContextBuilder {
         let svc = Service {
             slots: Slots::default(),
             listening: 0,
+            streams: 0,
             net,
             clock,
             now_us,
@@ -253,6 +254,7 @@ impl ContextBuilder {
             handshakes: VecDeque::new(),
             deferred: VecDeque::new(),
             touched: Vec::new(),
+            touched_streams: Vec::new(),
             closing: VecDeque::new(),
             paused_listeners: Vec::new(),
             accept_resumes: None,

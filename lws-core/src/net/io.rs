@@ -5,6 +5,7 @@
 //! to change interest. Owned by a connection's slot; never calls anything above it.
 
 use super::Net;
+use crate::WsiId;
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::unix::SourceFd;
@@ -21,6 +22,8 @@ pub(crate) enum Io {
     Fd(OwnedFd),
     Memory(usize),
     MemoryListener(usize),
+    /// None of its own: what it reads and writes passes through the connection that carries it.
+    Stream(WsiId),
 }
 
 /// What an accept gave.
@@ -84,7 +87,7 @@ impl Io {
             Self::Unix(s) => Some((s, BOTH)),
             Self::TcpListener(l) => Some((l, mio::Interest::READABLE)),
             Self::UnixListener(l) => Some((l, mio::Interest::READABLE)),
-            Self::Fd(_) | Self::Memory(_) | Self::MemoryListener(_) => None,
+            Self::Fd(_) | Self::Memory(_) | Self::MemoryListener(_) | Self::Stream(_) => None,
         }
     }
 
@@ -199,7 +202,7 @@ impl Io {
             Self::TcpListener(l) => Some(l.as_fd()),
             Self::UnixListener(l) => Some(l.as_fd()),
             Self::Fd(fd) => Some(fd.as_fd()),
-            Self::Memory(_) | Self::MemoryListener(_) => None,
+            Self::Memory(_) | Self::MemoryListener(_) | Self::Stream(_) => None,
         }
     }
 
