@@ -224,7 +224,15 @@ impl Conn {
     /// The connection that carries this one, if it is a stream.
     pub(crate) fn carrier(&self) -> Option<WsiId> {
         match self.io {
-            Some(Io::Stream(carrier)) => Some(carrier),
+            Some(Io::Stream { carrier, .. }) => Some(carrier),
+            _ => None,
+        }
+    }
+
+    /// The connection that carries this one and what it knows it by.
+    pub(crate) fn carried(&self) -> Option<(WsiId, u32)> {
+        match self.io {
+            Some(Io::Stream { carrier, key }) => Some((carrier, key)),
             _ => None,
         }
     }

@@ -84,8 +84,8 @@ impl Service {
     /// is closed, later.
     pub(crate) fn flush(&mut self, id: WsiId) {
         let Some(conn) = self.slots.get_mut(id) else { return };
-        if let Some(carrier) = conn.carrier() {
-            return self.flush_stream(id, carrier);
+        if let Some(carried) = conn.carried() {
+            return self.flush_stream(id, carried);
         }
         if !conn.has(flag::CARRIES) {
             return self.send_queued(id);

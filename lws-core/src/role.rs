@@ -14,7 +14,7 @@
 //!
 //! Called by `turn`; implemented above this crate.
 
-use crate::{Close, ConnectInfo, Cx, Fields, Pending, TxCx, Write, WriteError, WsiId};
+use crate::{Close, ConnectInfo, Cx, Fields, Pending, TxCx, Write, WriteError};
 use std::rc::Rc;
 
 /// What the receive half decided.
@@ -226,10 +226,10 @@ pub trait RoleTx {
         Err(WriteError::WrongKind)
     }
 
-    // --- for roles that carry streams -----------------------------------------------------------
+    // --- for roles that carry streams, each known by the key it was added with ------------------
 
     /// A stream has output to send. Asked again each time it was written to.
-    fn stream_ready(&mut self, _cx: &mut TxCx<'_>, _stream: WsiId) {}
+    fn stream_ready(&mut self, _cx: &mut TxCx<'_>, _key: u32) {}
 
     /// There is room on the socket: puts the streams' output into this connection's, by
     /// [`TxCx::pull`], about as much as [`TxCx::FILL`] at once and each stream in its turn. Whether
@@ -239,10 +239,10 @@ pub trait RoleTx {
     }
 
     /// A stream has taken so many of the bytes it was given: the peer may send as many more.
-    fn stream_took(&mut self, _cx: &mut TxCx<'_>, _stream: WsiId, _bytes: usize) {}
+    fn stream_took(&mut self, _cx: &mut TxCx<'_>, _key: u32, _bytes: usize) {}
 
     /// A stream is gone. `whole`: in good order, with all its output sent.
-    fn stream_gone(&mut self, _cx: &mut TxCx<'_>, _stream: WsiId, _whole: bool) {}
+    fn stream_gone(&mut self, _cx: &mut TxCx<'_>, _key: u32, _whole: bool) {}
 }
 
 /// What an adopted descriptor is to become.

@@ -36,8 +36,8 @@ impl Service {
     }
 
     /// A stream sends: its carrier does, as much of it as may be sent now.
-    pub(crate) fn flush_stream(&mut self, id: WsiId, carrier: WsiId) {
-        self.with_tx(carrier, |tx, cx| tx.stream_ready(cx, id));
+    pub(crate) fn flush_stream(&mut self, id: WsiId, (carrier, key): (WsiId, u32)) {
+        self.with_tx(carrier, |tx, cx| tx.stream_ready(cx, key));
         self.flush(carrier);
         self.stays(id);
     }
@@ -51,8 +51,8 @@ impl Service {
             }
             // until it is pulled; no user is called before that
             self.stays(id);
-            let Some(carrier) = self.slots.get(id).and_then(Conn::carrier) else { continue };
-            self.with_tx(carrier, |tx, cx| tx.stream_ready(cx, id));
+            let Some((carrier, key)) = self.slots.get(id).and_then(Conn::carried) else { continue };
+            self.with_tx(carrier, |tx, cx| tx.stream_ready(cx, key));
             self.touch(carrier);
         }
         self.touched_streams = touched;
@@ -80,9 +80,9 @@ impl Service {
     /// A stream has taken bytes that it was given.
     pub(crate) fn stream_took(&mut self, id: WsiId, bytes: usize) {
         if bytes > 0
-            && let Some(carrier) = self.slots.get(id).and_then(Conn::carrier)
+            && let Some((carrier, key)) = self.slots.get(id).and_then(Conn::carried)
         {
-            self.with_tx(carrier, |tx, cx| tx.stream_took(cx, id, bytes));
+            self.with_tx(carrier, |tx, cx| tx.stream_took(cx, key, bytes));
         }
     }
 
@@ -108,9 +108,9 @@ impl Service {
     /// A stream is about to be removed: its carrier hears of it.
     pub(crate) fn leave_carrier(&mut self, id: WsiId) {
         let Some(conn) = self.slots.get(id) else { return };
-        let Some(carrier) = conn.carrier() else { return };
+        let Some((carrier, key)) = conn.carried() else { return };
         let whole = matches!(conn.phase, Phase::Farewell(_)) && conn.out.is_empty();
-        self.with_tx(carrier, |tx, cx| tx.stream_gone(cx, id, whole));
+        self.with_tx(carrier, |tx, cx| tx.stream_gone(cx, key, whole));
         self.touch(carrier);
         let Some(conn) = self.slots.get_mut(carrier) else { return };
         let Some(streams) = conn.streams.as_deref_mut() else { return };
@@ -130,12 +130,13 @@ impl Service {
 
 impl Cx<'_> {
     /// Makes a stream that this connection carries, on its vhost and bound to the vhost's first
-    /// protocol. Its role begins with [`start_stream`](Self::start_stream). `None` when no slot can
-    /// be named any more. How many there may be is the role's business.
-    pub fn add_stream(&mut self, halves: Halves, role_data: Option<Box<dyn Any>>) -> Option<WsiId> {
+    /// protocol. This role's transmit half hears of it by `key`; the stream's role begins with
+    /// [`start_stream`](Self::start_stream). `None` when no slot can be named any more. How many there
+    /// may be is the role's business.
+    pub fn add_stream(&mut self, key: u32, halves: Halves, role_data: Option<Box<dyn Any>>) -> Option<WsiId> {
         let vhost = self.vhost()?;
         let mut conn = Conn::new(vhost, self.binding_at(0)?, Phase::Open);
-        conn.io = Some(Io::Stream(self.id));
+        conn.io = Some(Io::Stream { carrier: self.id, key });
         conn.role_data = role_data;
         conn.set(flag::WRITABLE);
         let stream = self.svc.insert(conn, Some(halves))?;

@@ -23,7 +23,11 @@ pub(crate) enum Io {
     Memory(usize),
     MemoryListener(usize),
     /// None of its own: what it reads and writes passes through the connection that carries it.
-    Stream(WsiId),
+    Stream {
+        carrier: WsiId,
+        /// What the carrier's role knows it by.
+        key: u32,
+    },
 }
 
 /// What an accept gave.
@@ -87,7 +91,7 @@ impl Io {
             Self::Unix(s) => Some((s, BOTH)),
             Self::TcpListener(l) => Some((l, mio::Interest::READABLE)),
             Self::UnixListener(l) => Some((l, mio::Interest::READABLE)),
-            Self::Fd(_) | Self::Memory(_) | Self::MemoryListener(_) | Self::Stream(_) => None,
+            Self::Fd(_) | Self::Memory(_) | Self::MemoryListener(_) | Self::Stream { .. } => None,
         }
     }
 
@@ -202,7 +206,7 @@ impl Io {
             Self::TcpListener(l) => Some(l.as_fd()),
             Self::UnixListener(l) => Some(l.as_fd()),
             Self::Fd(fd) => Some(fd.as_fd()),
-            Self::Memory(_) | Self::MemoryListener(_) | Self::Stream(_) => None,
+            Self::Memory(_) | Self::MemoryListener(_) | Self::Stream { .. } => None,
         }
     }
 

@@ -83,7 +83,7 @@ struct Stream {
 #[derive(Default)]
 struct Table {
     streams: Vec<Stream>,
-    ready: VecDeque<WsiId>,
+    ready: VecDeque<u8>,
 }
 
 impl Table {
@@ -91,13 +91,9 @@ impl Table {
         self.streams.iter_mut().find(|s| s.sid == sid)
     }
 
-    fn by_id(&mut self, id: WsiId) -> Option<&mut Stream> {
-        self.streams.iter_mut().find(|s| s.id == id)
-    }
-
-    fn is_ready(&mut self, id: WsiId) {
-        if !self.ready.contains(&id) {
-            self.ready.push_back(id);
+    fn is_ready(&mut self, sid: u8) {
+        if !self.ready.contains(&sid) {
+            self.ready.push_back(sid);
         }
     }
 }
@@ -115,7 +111,7 @@ impl MuxRx {
         let known = table.by_sid(sid).map(|s| s.id);
         match (kind, known) {
             (DATA, None) => {
-                let id = cx.add_stream(roles::ALL[0].server().unwrap(), None).unwrap();
+                let id = cx.add_stream(sid.into(), roles::ALL[0].server().unwrap(), None).unwrap();
                 let table = cx.role_data::<Table>().unwrap();
                 table.streams.push(Stream { sid, id, send: CREDIT, receive: CREDIT });
                 cx.start_stream(id);
@@ -128,9 +124,9 @@ impl MuxRx {
             }
             (END, Some(id)) => cx.stream_end(id),
             (RESET, Some(id)) => cx.stream_broken(id, "reset by the peer"),
-            (MORE, Some(id)) => {
+            (MORE, Some(_)) => {
                 table.by_sid(sid).unwrap().send += u16::from_be_bytes([payload[0], payload[1]]) as usize;
-                table.is_ready(id);
+                table.is_ready(sid);
                 cx.raw().send_soon();
             }
             _ => {}
@@ -181,24 +177,24 @@ impl RoleTx for MuxTx {
         Err(WriteError::WrongKind)
     }
 
-    fn stream_ready(&mut self, cx: &mut TxCx<'_>, stream: WsiId) {
-        cx.role_data::<Table>().unwrap().is_ready(stream);
+    fn stream_ready(&mut self, cx: &mut TxCx<'_>, key: u32) {
+        cx.role_data::<Table>().unwrap().is_ready(key as u8);
     }
 
     fn fill(&mut self, cx: &mut TxCx<'_>) -> bool {
         let mut filled = 0;
         for _ in 0..cx.role_data::<Table>().unwrap().ready.len() {
             let table = cx.role_data::<Table>().unwrap();
-            let Some(id) = table.ready.pop_front() else { break };
-            let Some(&mut Stream { sid, send, .. }) = table.by_id(id) else { continue };
+            let Some(sid) = table.ready.pop_front() else { break };
+            let Some(&mut Stream { id, send, .. }) = table.by_sid(sid) else { continue };
             let taken = cx.pull(id, send.min(FRAME), |out, bytes| out.extend(frame(sid, DATA, bytes)));
             filled += taken;
             let more = cx.stream_waiting(id) > 0;
             let table = cx.role_data::<Table>().unwrap();
-            let Some(stream) = table.by_id(id) else { continue };
+            let Some(stream) = table.by_sid(sid) else { continue };
             stream.send -= taken;
             if more && stream.send > 0 {
-                table.ready.push_back(id);
+                table.ready.push_back(sid);
             }
             if filled > TxCx::FILL {
                 break;
@@ -207,17 +203,17 @@ impl RoleTx for MuxTx {
         !cx.role_data::<Table>().unwrap().ready.is_empty()
     }
 
-    fn stream_took(&mut self, cx: &mut TxCx<'_>, stream: WsiId, bytes: usize) {
+    fn stream_took(&mut self, cx: &mut TxCx<'_>, key: u32, bytes: usize) {
         let table = cx.role_data::<Table>().unwrap();
-        let Some(stream) = table.by_id(stream) else { return };
+        let Some(stream) = table.by_sid(key as u8) else { return };
         stream.receive += bytes;
         let more = frame(stream.sid, MORE, &(bytes as u16).to_be_bytes());
         cx.send(&more, &[]).unwrap();
     }
 
-    fn stream_gone(&mut self, cx: &mut TxCx<'_>, stream: WsiId, whole: bool) {
+    fn stream_gone(&mut self, cx: &mut TxCx<'_>, key: u32, whole: bool) {
         let table = cx.role_data::<Table>().unwrap();
-        let at = table.streams.iter().position(|s| s.id == stream).unwrap();
+        let at = table.streams.iter().position(|s| u32::from(s.sid) == key).unwrap();
         let sid = table.streams.swap_remove(at).sid;
         TOLD.with_borrow(|told| told.add(format!("{sid} gone, {}", if whole { "whole" } else { "cut" })));
         cx.send(&frame(sid, if whole { END } else { RESET }, &[]), &[]).unwrap();
