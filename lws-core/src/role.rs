@@ -283,6 +283,12 @@ pub trait RoleFactory {
         &[]
     }
 
+    /// Client: whether a server must have chosen one of those names for this role to be spoken under
+    /// TLS. Default: a server that chose none speaks it as well.
+    fn needs_alpn(&self) -> bool {
+        false
+    }
+
     /// What a client gets that speaks this role without TLS where TLS is required, before it is hung
     /// up on. Default: nothing.
     fn plain_refusal(&self) -> &'static [u8] {

@@ -17,6 +17,7 @@
 
 use crate::close;
 use crate::conn::{Conn, Phase, Stash, Streams, flag};
+use crate::connect;
 use crate::dispatch::{self, Cx};
 use crate::net::io::Io;
 use crate::role::{Farewell, Halves};
@@ -24,6 +25,9 @@ use crate::service::Service;
 use crate::{Close, Pending, TxCx, WriteError, WsiId};
 use std::any::Any;
 use std::io;
+
+/// A stream that its carrier's role doesn't know.
+const NO_KEY: u32 = u32::MAX;
 
 impl Service {
     /// The connection with the socket: a stream's carrier, or the connection itself.
@@ -110,8 +114,10 @@ impl Service {
         let Some(conn) = self.slots.get(id) else { return };
         let Some((carrier, key)) = conn.carried() else { return };
         let whole = matches!(conn.phase, Phase::Farewell(_)) && conn.out.is_empty();
-        self.with_tx(carrier, |tx, cx| tx.stream_gone(cx, key, whole));
-        self.touch(carrier);
+        if key != NO_KEY {
+            self.with_tx(carrier, |tx, cx| tx.stream_gone(cx, key, whole));
+            self.touch(carrier);
+        }
         let Some(conn) = self.slots.get_mut(carrier) else { return };
         let Some(streams) = conn.streams.as_deref_mut() else { return };
         if let Some(at) = streams.0.iter().position(|&stream| stream == id) {
@@ -120,6 +126,22 @@ impl Service {
         if streams.0.is_empty() && matches!(conn.phase, Phase::Farewell(Farewell::AwaitStreams(_))) {
             close::depart(self, carrier, Farewell::Flush);
         }
+    }
+
+    /// Makes a connection without a socket a stream. Its carrier's role knows it once the stream's own
+    /// has set a key.
+    pub(crate) fn become_stream(&mut self, id: WsiId, carrier: WsiId) {
+        let Some(conn) = self.slots.get_mut(id) else { return };
+        conn.io = Some(Io::Stream { carrier, key: NO_KEY });
+        conn.set(flag::WRITABLE | flag::REUSED);
+        self.streams += 1;
+        self.belongs(id, carrier);
+    }
+
+    fn belongs(&mut self, id: WsiId, carrier: WsiId) {
+        let Some(conn) = self.slots.get_mut(carrier) else { return };
+        conn.set(flag::CARRIES);
+        conn.streams.get_or_insert_with(Box::<Streams>::default).0.push(id);
     }
 
     /// Takes the streams of a connection that ends: they end before it.
@@ -140,9 +162,7 @@ impl Cx<'_> {
         conn.role_data = role_data;
         conn.set(flag::WRITABLE);
         let stream = self.svc.insert(conn, Some(halves))?;
-        let carrier = self.svc.conn_mut(self.id)?;
-        carrier.set(flag::CARRIES);
-        carrier.streams.get_or_insert_with(Box::<Streams>::default).0.push(stream);
+        self.svc.belongs(stream, self.id);
         Some(stream)
     }
 
@@ -218,9 +238,47 @@ impl Cx<'_> {
         self.svc.conn(self.id).and_then(|c| c.streams.as_deref()).map_or(0, |s| s.0.len())
     }
 
-    /// Runs `f` as the stream, for what a carrier's role prepares before the stream's role begins.
-    pub fn on_stream<R>(&mut self, stream: WsiId, f: impl FnOnce(&mut Cx<'_>) -> R) -> R {
-        f(&mut Cx { svc: self.svc, users: self.users, id: stream })
+    // --- for the roles of streams ------------------------------------------------------------------
+
+    /// Whether this connection is a stream.
+    pub fn is_stream(&self) -> bool {
+        self.svc.conn(self.id).is_some_and(|c| c.carrier().is_some())
+    }
+
+    /// Client: a new connection gets this one's socket, with its TLS and all that waits in it, and
+    /// carries this one, and every other to the same endpoint that may share, as its streams. It has
+    /// no session and calls no user code but through them. Its role begins at once. `false` when that
+    /// can't be; this connection is lost then.
+    pub fn hand_over(&mut self, network: Halves, role_data: Option<Box<dyn Any>>) -> bool {
+        let (Some(binding), Some(old)) = (self.binding_at(0), self.svc.conn(self.id)) else { return false };
+        let mut conn = Conn::new(old.vhost, binding, Phase::Open);
+        conn.policy = old.policy.clone();
+        conn.role_data = role_data;
+        let Some(carrier) = self.svc.insert(conn, Some(network)) else { return false };
+        if connect::hand_socket(self.svc, self.id, carrier).is_err() {
+            self.svc.close_later(carrier, Close::ABORT);
+            return false;
+        }
+        self.svc.become_stream(self.id, carrier);
+        if let Some(conn) = self.svc.conn_mut(self.id) {
+            conn.clear(flag::REUSED);
+        }
+        connect::shared(self.svc, self.id, carrier);
+        dispatch::start(self.svc, self.users, carrier);
+        self.svc.queue_read(carrier);
+        true
+    }
+
+    /// Sets what the carrier's transmit half knows this stream by.
+    pub fn set_stream_key(&mut self, new: u32) {
+        if let Some(Io::Stream { key, .. }) = self.svc.conn_mut(self.id).and_then(|c| c.io.as_mut()) {
+            *key = new;
+        }
+    }
+
+    /// Client: no more requests are to become streams of this connection; those to come connect anew.
+    pub fn no_more_streams(&mut self) {
+        connect::carrier_gone(self.svc, self.id);
     }
 }
 
@@ -271,6 +329,11 @@ impl TxCx<'_> {
         let result = f(data, conn.out.buf(&mut svc.pool));
         self.wrote();
         Ok(result)
+    }
+
+    /// Has a stream's receive half [look](crate::RoleRx::kicked) at what has changed.
+    pub fn kick(&mut self, stream: WsiId) {
+        self.svc.kick(stream);
     }
 
     /// Has this connection's output sent at the end of the turn, and [`fill`](crate::RoleTx::fill)

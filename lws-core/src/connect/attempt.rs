@@ -145,7 +145,9 @@ fn start(svc: &mut Service, id: WsiId, io: Io) {
 }
 
 pub(super) fn drop_socket(svc: &mut Service, id: WsiId) -> Option<SocketAddr> {
+    svc.leave_carrier(id);
     let io = svc.conn_mut(id)?.io.take()?;
+    svc.streams -= usize::from(matches!(io, Io::Stream { .. }));
     let peer = io.peer_addr();
     io.close(&mut svc.net);
     peer

@@ -29,7 +29,7 @@ pub(crate) mod tunnel;
 
 pub(crate) use attempt::{begin, progress, timed_out, unix_address};
 pub use info::ConnectInfo;
-pub(crate) use pipelines::{Pipelines, carrier_gone, transaction_completed};
+pub(crate) use pipelines::{Pipelines, carrier_gone, hand_socket, shared, transaction_completed};
 pub(crate) use proxy::VhostProxy;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
 pub use resolve::{BlockingResolver, Resolve};

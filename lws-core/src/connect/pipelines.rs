@@ -6,6 +6,8 @@
 //!                        '-- gone --> the next in the queue connects
 //! ```
 //!
+//! A carrier of streams (h2) has no turns: whoever comes becomes one of its streams at once.
+//!
 //! Called by `attempt` when a connection begins, by roles when a transaction is complete, by `close`.
 
 use super::ConnectInfo;
@@ -13,6 +15,7 @@ use crate::conn::{Conn, flag};
 use crate::service::{Deferred, Service};
 use crate::{Close, Proxy, TlsAllow, VhostId, WsiId};
 use std::collections::{HashMap, VecDeque};
+use std::io;
 use std::rc::Rc;
 
 #[derive(PartialEq, Eq, Hash)]
@@ -32,6 +35,8 @@ struct Pipeline {
     carrier: WsiId,
     /// The carrier's transaction is complete and the socket waits for another.
     idle: bool,
+    /// The carrier carries streams, any number of requests at once.
+    shared: bool,
     queue: VecDeque<WsiId>,
 }
 
@@ -54,14 +59,20 @@ pub(super) fn waits_for_carrier(svc: &mut Service, id: WsiId, info: &ConnectInfo
     });
     let Some(pipeline) = svc.pipelines.by_endpoint.get_mut(&endpoint) else {
         svc.pipelines.members.insert(id, Rc::clone(&endpoint));
-        svc.pipelines.by_endpoint.insert(endpoint, Pipeline { carrier: id, idle: false, queue: VecDeque::new() });
+        svc.pipelines
+            .by_endpoint
+            .insert(endpoint, Pipeline { carrier: id, idle: false, shared: false, queue: VecDeque::new() });
         return false;
     };
     if pipeline.carrier == id {
         return false;
     }
-    svc.pipelines.members.insert(id, endpoint);
     let carrier = pipeline.carrier;
+    if pipeline.shared {
+        attach(svc, id, carrier);
+        return true;
+    }
+    svc.pipelines.members.insert(id, endpoint);
     if pipeline.idle && svc.slots.get(carrier).is_some_and(Conn::is_deliverable) {
         pipeline.idle = false;
         pipeline.carrier = id;
@@ -108,27 +119,62 @@ pub(crate) fn carrier_gone(svc: &mut Service, id: WsiId) {
     svc.pipelines.by_endpoint.remove(&endpoint);
 }
 
+/// The socket of `id` has moved to `network`, whose streams it and all that wait are from now on.
+pub(crate) fn shared(svc: &mut Service, id: WsiId, network: WsiId) {
+    let Some(endpoint) = svc.pipelines.members.remove(&id) else { return };
+    let Some(pipeline) = svc.pipelines.by_endpoint.get_mut(&endpoint).filter(|p| p.carrier == id) else { return };
+    pipeline.carrier = network;
+    pipeline.shared = true;
+    let queue = std::mem::take(&mut pipeline.queue);
+    svc.pipelines.members.insert(network, endpoint);
+    for waiting in queue {
+        svc.pipelines.members.remove(&waiting);
+        attach(svc, waiting, network);
+    }
+}
+
+/// Makes a request that has no socket a stream. Its role takes it from there.
+fn attach(svc: &mut Service, id: WsiId, network: WsiId) {
+    if svc.slots.get(id).is_some_and(|c| !c.has(flag::CLOSING)) {
+        svc.become_stream(id, network);
+        svc.deferred.push_back(Deferred::Connected(id));
+    }
+}
+
 /// Gives the connected socket of `from`, with all that waits in it, to `to`.
 fn move_socket(svc: &mut Service, from: WsiId, to: WsiId) {
+    let moved = hand_socket(svc, from, to);
+    if let Some(new) = svc.slots.get_mut(to) {
+        new.set(flag::REUSED);
+    }
+    svc.deferred.push_back(match moved {
+        Ok(()) => Deferred::Connected(to),
+        Err(e) => Deferred::Failed(to, format!("register: {e}")),
+    });
+}
+
+/// As [`move_socket`], and nothing else.
+pub(crate) fn hand_socket(svc: &mut Service, from: WsiId, to: WsiId) -> io::Result<()> {
     const MOVED: u32 = flag::READABLE | flag::WRITABLE | flag::READ_CLOSED;
-    let Some(old) = svc.slots.get_mut(from) else { return };
-    let Some(mut io) = old.io.take() else { return };
+    let gone = || io::Error::from(io::ErrorKind::NotConnected);
+    let old = svc.slots.get_mut(from).ok_or_else(gone)?;
+    let mut io = old.io.take().ok_or_else(gone)?;
     let (out, stash, flags) = (std::mem::take(&mut old.out), old.stash.take(), old.flags & MOVED);
     let tls = old.tls.take();
     old.clear(MOVED);
     let registered = io.reregister(&mut svc.net, to.token());
-    let Some(new) = svc.slots.get_mut(to) else { return io.close(&mut svc.net) };
+    let Some(new) = svc.slots.get_mut(to) else {
+        io.close(&mut svc.net);
+        return Err(gone());
+    };
     new.io = Some(io);
     new.out = out;
     new.stash = stash;
     new.tls = tls;
-    new.set(flags | flag::REUSED);
+    new.set(flags);
     if !new.out.is_empty() && !new.has(flag::TOUCHED) {
         new.set(flag::TOUCHED);
         svc.touched.push(to);
     }
-    svc.deferred.push_back(match registered {
-        Ok(()) => Deferred::Connected(to),
-        Err(e) => Deferred::Failed(to, format!("register: {e}")),
-    });
+    registered
 }

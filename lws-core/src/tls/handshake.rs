@@ -15,10 +15,11 @@ use crate::conn::{Phase, flag};
 use crate::dispatch;
 use crate::net::io::Got;
 use crate::protocol::Users;
-use crate::role::Farewell;
+use crate::role::{Farewell, RoleFactory};
 use crate::service::{Deferred, Service};
 use crate::vhost::{NonSsl, named};
 use crate::{Pending, VhostId, VhostReason, WsiId};
+use std::rc::Rc;
 
 /// The first byte of anything that isn't TLS but text. TLS begins with 0x16.
 const TEXT: u8 = 0x20;
@@ -35,6 +36,8 @@ pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
     let Some(conn) = svc.conn_mut(id) else { return true };
     let wanted = conn.client.as_ref().is_some_and(|c| c.info.tls.is_some());
     match &conn.tls {
+        // the carrier's TLS is for all its streams
+        None if conn.carrier().is_some() => return false,
         Some(layer) if layer.open => return false,
         Some(_) => {}
         None if !wanted => return false,
@@ -84,8 +87,8 @@ fn client_session(svc: &Service, id: WsiId) -> Result<Box<TlsLayer>, TlsError> {
     let client = vhost.and_then(|v| v.client_tls.as_ref()).or(svc.client_tls.as_ref()).ok_or_else(none)?;
     let own = info.alpn.as_deref().map(|list| list.split(',').map(str::trim).filter(|p| !p.is_empty()).collect());
     let alpn: Vec<&str> = own.unwrap_or_else(|| {
-        let role = svc.roles.iter().find(|r| r.client(info).is_some());
-        role.map(|r| r.alpn().to_vec()).unwrap_or_default()
+        let able = svc.roles.iter().filter(|r| r.client(info).is_some());
+        able.flat_map(|r| r.alpn()).copied().collect()
     });
     let session = client.session(&TlsConnect { name: info.tls_name(), alpn: &alpn, allow })?;
     Ok(TlsLayer::new(Stage::Session(session)))
@@ -229,8 +232,10 @@ fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
     }
     let Some(conn) = svc.conn_mut(id).filter(|c| !c.has(flag::CLOSING)) else { return };
     conn.phase = Phase::Open;
-    if let Some(alpn) = alpn.filter(|_| !client) {
-        speak(svc, id, &alpn);
+    match alpn {
+        _ if client => speak_as_client(svc, id, alpn.as_deref()),
+        Some(alpn) => speak(svc, id, &alpn),
+        None => {}
     }
     dispatch::start(svc, users, id);
     svc.queue_read(id);
@@ -245,6 +250,27 @@ fn speak(svc: &mut Service, id: WsiId, alpn: &str) {
     }
     let halves = svc.roles.iter().filter(|r| r.alpn().contains(&alpn)).find_map(|r| r.server());
     if let Some(halves) = halves {
+        conn.rx = Some(halves.rx);
+        conn.tx = Some(halves.tx);
+    }
+}
+
+/// Gives a client's connection the role that speaks what ALPN chose, of those that can do what was
+/// asked for. The first of them, which it has, isn't for a server that chose another or none.
+fn speak_as_client(svc: &mut Service, id: WsiId, alpn: Option<&str>) {
+    let Some(info) = svc.conn(id).and_then(|c| c.client.as_ref()).map(|c| Rc::clone(&c.info)) else { return };
+    let suits = |role: &dyn RoleFactory| match alpn {
+        Some(alpn) => role.alpn().contains(&alpn),
+        None => !role.needs_alpn(),
+    };
+    let mut able = svc.roles.iter().filter_map(|role| Some((suits(*role), role.client(&info)?)));
+    let other = match able.next() {
+        None | Some((true, _)) => return,
+        Some(_) => able.find(|(suits, _)| *suits),
+    };
+    if let Some((_, halves)) = other
+        && let Some(conn) = svc.conn_mut(id)
+    {
         conn.rx = Some(halves.rx);
         conn.tx = Some(halves.tx);
     }
