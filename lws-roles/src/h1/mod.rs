@@ -2,7 +2,6 @@
 
 mod body;
 pub(crate) mod client;
-mod route;
 pub(crate) mod server;
 mod tx;
 

@@ -1,23 +1,18 @@
 //! Transmit half of an HTTP/1 server connection: heads and body framing (RFC 9112 sections 4, 6, 7).
 //!
-//! Stateless: how far a response has come is in the connection's [`Transaction`], which h2 shares.
+//! Stateless: how far a response has come is counted in the connection's [`Transaction`].
 //! Never calls user code.
 
 use crate::http::chunked::{LAST_CHUNK, chunk_head};
-use crate::http::date::DateCache;
+use crate::http::date;
 use crate::http::head::{Version, list_tokens};
+use crate::http::outgoing::{Outgoing, Piece};
 use crate::http::status;
-use crate::http::transaction::{Outgoing, Transaction};
-use lws_core::{BodyLength, FieldError, Fields, Head, RoleTx, Start, TxCx, Write, WriteError};
-use std::cell::RefCell;
+use crate::http::transaction::Transaction;
+use lws_core::{BodyLength, Fields, Head, RoleTx, TxCx, Write, WriteError};
 use std::io::Write as _;
 
 pub(crate) struct H1Tx;
-
-thread_local! {
-    /// The Date field changes once a second; a context lives in one thread.
-    static DATE: RefCell<DateCache> = RefCell::new(DateCache::new());
-}
 
 impl RoleTx for H1Tx {
     fn write(&mut self, cx: &mut TxCx<'_>, data: &[u8], how: Write) -> Result<usize, WriteError> {
@@ -27,60 +22,24 @@ impl RoleTx for H1Tx {
             _ => return Err(WriteError::WrongKind),
         };
         let t = cx.role_data::<Transaction>().ok_or(WriteError::Gone)?;
-        match t.outgoing {
-            Outgoing::Nothing => return Err(WriteError::Sequence),
-            // an empty end to a body whose length was announced is no mistake
-            Outgoing::Done if data.is_empty() => {}
-            Outgoing::Done => return Err(WriteError::TooLong),
-            Outgoing::Muted => {
-                if last {
-                    t.outgoing = Outgoing::Done;
-                }
-            }
-            Outgoing::Length(_) => {
-                t.count(data.len() as u64)?;
-                let short = last && t.outgoing != Outgoing::Done;
-                if short {
-                    // the peer is owed bytes that won't come: it must see the connection end
-                    t.outgoing = Outgoing::Done;
-                    t.keep_alive = false;
-                }
+        match t.outgoing.piece(data.len(), last)? {
+            Piece::Dropped => {}
+            Piece::Plain => cx.send(&[], data)?,
+            Piece::Chunk => chunk(cx, data, last)?,
+            Piece::Short => {
+                // the peer is owed bytes that won't come: it must see the connection end
+                t.keep_alive = false;
                 cx.send(&[], data)?;
-                if short {
-                    lws_core::lwsl_warn!("{}: response body is shorter than its content-length", cx.id());
-                }
-            }
-            Outgoing::UntilClose => {
-                if last {
-                    t.outgoing = Outgoing::Done;
-                }
-                cx.send(&[], data)?;
-            }
-            Outgoing::Chunked => {
-                if last {
-                    t.outgoing = Outgoing::Done;
-                }
-                chunk(cx, data, last)?;
+                lws_core::lwsl_warn!("{}: response body is shorter than its content-length", cx.id());
             }
         }
         Ok(data.len())
     }
 
     fn write_head(&mut self, cx: &mut TxCx<'_>, head: &Head<'_>) -> Result<(), WriteError> {
-        let Start::Response { status } = head.start else { return Err(WriteError::WrongKind) };
         let now = cx.wall_secs();
         let t = cx.role_data::<Transaction>().ok_or(WriteError::Gone)?;
-        if !t.received {
-            return Err(WriteError::Gone);
-        }
-        if t.has_begun() {
-            return Err(WriteError::Sequence);
-        }
-        // 101 is written where the connection really changes; others aren't three digits
-        if status == 101 || !(100..1000).contains(&status) {
-            return Err(WriteError::WrongKind);
-        }
-        let body = body_length(status, head)?;
+        let (status, body) = t.admit(head)?;
         let http10 = t.head.version() == Version::Http10;
         if status < 200 {
             //= rfc9110#15.2 a server MUST NOT send a 1xx response to an HTTP/1.0 client
@@ -92,7 +51,8 @@ impl RoleTx for H1Tx {
             outgoing = Outgoing::UntilClose;
             t.keep_alive = false;
         }
-        if says_close(head.fields) {
+        let says_connection = head.fields.contains("connection");
+        if says_connection && says_close(head.fields) {
             t.keep_alive = false;
         }
         t.outgoing = outgoing;
@@ -100,14 +60,12 @@ impl RoleTx for H1Tx {
         cx.send_with(|out| {
             status_line(out, status);
             if !head.fields.contains("date") {
-                DATE.with_borrow_mut(|date| {
-                    out.extend_from_slice(b"date: ");
-                    out.extend_from_slice(date.get(now));
-                    out.extend_from_slice(b"\r\n");
-                });
+                out.extend_from_slice(b"date: ");
+                out.extend_from_slice(date::of_now(now).as_bytes());
+                out.extend_from_slice(b"\r\n");
             }
             out.extend_from_slice(head.fields.as_h1());
-            if !head.fields.contains("connection") {
+            if !says_connection {
                 match (keep_alive, http10) {
                     (false, _) => out.extend_from_slice(b"connection: close\r\n"),
                     (true, true) => out.extend_from_slice(b"connection: keep-alive\r\n"),
@@ -133,26 +91,6 @@ fn interim(out: &mut Vec<u8>, code: u16, head: &Head<'_>) {
     status_line(out, code);
     out.extend_from_slice(head.fields.as_h1());
     out.extend_from_slice(b"\r\n");
-}
-
-/// How long the body is, of which the fields may say the same as `head.body` or more. The framing
-/// is this half's business: fields that would contradict it are refused.
-fn body_length(status: u16, head: &Head<'_>) -> Result<BodyLength, WriteError> {
-    if head.fields.contains("transfer-encoding") {
-        return Err(FieldError::Name.into());
-    }
-    let mut lengths = head.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let Some((_, value)) = lengths.next() else { return Ok(head.body) };
-    //= rfc9110#8.6 no Content-Length in a 1xx or 204 response
-    if lengths.next().is_some() || status < 200 || status == 204 {
-        return Err(FieldError::Name.into());
-    }
-    let text = std::str::from_utf8(value).ok().filter(|v| v.bytes().all(|b| b.is_ascii_digit()));
-    let length = text.and_then(|v| v.parse().ok()).ok_or(FieldError::Value)?;
-    match head.body {
-        BodyLength::Known(n) if n != length => Err(FieldError::Value.into()),
-        _ => Ok(BodyLength::Known(length)),
-    }
 }
 
 /// Whether the response itself says that the connection ends with it.

@@ -4,6 +4,7 @@
 //! of a second. The time always comes from the caller: nothing here reads a
 //! clock.
 
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -75,6 +76,16 @@ impl DateCache {
         }
         self.text.as_bytes()
     }
+}
+
+thread_local! {
+    /// The Date field changes once a second, for all connections of a thread.
+    static NOW: RefCell<DateCache> = RefCell::new(DateCache::new());
+}
+
+/// The value of a response's Date field at `unix_secs`.
+pub(crate) fn of_now(unix_secs: u64) -> DateText {
+    NOW.with_borrow_mut(|now| DateText(*now.get(unix_secs)))
 }
 
 /// Reads an HTTP date in any of the three forms, as seconds since 1970 UTC.

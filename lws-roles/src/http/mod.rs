@@ -1,9 +1,9 @@
-//! What HTTP/1 and HTTP/2 share, free of I/O: heads, framing, URIs, ranges,
-//! dates, types, validators and mounts (RFC 9110, RFC 9112, RFC 3986).
+//! What HTTP/1 and HTTP/2 share (RFC 9110, RFC 9112, RFC 3986): heads, framing, URIs, ranges,
+//! dates, types, validators and mounts; and on a server the life of a request.
 //!
-//! Every module here turns bytes or numbers into values and back. None of
-//! them reads a socket, a file or a clock, none calls the user, and none
-//! panics on input; the roles feed them and act on the answer.
+//! The modules above [`settings`] turn bytes or numbers into values and back: they read no socket,
+//! file or clock and call nobody; the roles feed them and act on the answer. Those below belong to a
+//! connection. None panics on input.
 //!
 //! | module | is |
 //! |---|---|
@@ -14,16 +14,23 @@
 //! | `redirect` | where a 3xx leads a client, and whether it may go there |
 //! | [`date`], [`etag`], [`range`] | validators, preconditions, byte ranges |
 //! | [`mime`], [`mount`] | what is served where, and as which type |
+//! | [`settings`] | a vhost's |
+//! | `transaction`, `outgoing` | a request and its response as role and user code share them; their bodies counted |
+//! | [`wsi`] | what user code can do with them |
+//! | `file` | files as responses |
+//! | `exchange` | one request and its response on a server, whatever carries them |
 
 pub mod chunked;
 pub mod date;
 pub mod etag;
+pub(crate) mod exchange;
 pub(crate) mod file;
 pub mod head;
 pub(crate) mod host;
 pub mod method;
 pub mod mime;
 pub mod mount;
+pub(crate) mod outgoing;
 pub mod range;
 pub(crate) mod redirect;
 pub mod settings;

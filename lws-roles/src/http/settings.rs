@@ -2,7 +2,8 @@
 
 use super::head::{HeadLimits, MAX_HEADERS};
 use super::mount::Mount;
-use lws_core::{FieldError, Fields, Settings, Vhost};
+use lws_core::{Cx, FieldError, Fields, Settings, Vhost};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Most bytes of a request body, by default.
@@ -64,7 +65,21 @@ fn is_framing(name: &str) -> bool {
     ["content-length", "transfer-encoding", "date"].iter().any(|f| f.eq_ignore_ascii_case(name))
 }
 
+thread_local! {
+    static DEFAULTS: Rc<HttpSettings> = Rc::new(HttpSettings::default());
+}
+
+/// A time as the core's timers have it; what is too long is as long as can be.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 impl HttpSettings {
+    /// Those of the connection's vhost, or the defaults.
+    pub(crate) fn of(cx: &Cx<'_>) -> Rc<Self> {
+        cx.settings().unwrap_or_else(|| DEFAULTS.with(Rc::clone))
+    }
+
     /// Adds what every response of the vhost has, unless it is there already.
     pub(crate) fn add_common(&self, fields: &mut Fields, under_tls: bool) -> Result<(), FieldError> {
         for (name, value) in self.headers.iter() {

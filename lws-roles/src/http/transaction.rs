@@ -5,25 +5,10 @@
 
 use super::head::{RequestHead, ResponseHead};
 use super::method::Method;
-use lws_core::{BodyLength, WriteError};
+use super::outgoing::body_length;
+use lws_core::{BodyLength, Head, Start, WriteError};
 
-/// How far the response of a [`Transaction`] has come, and how its body ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) enum Outgoing {
-    /// No final head was written yet.
-    #[default]
-    Nothing,
-    /// So many bytes of body are still to come.
-    Length(u64),
-    /// Chunks are to come, until the last.
-    Chunked,
-    /// Bytes are to come, until the connection closes.
-    UntilClose,
-    /// The head promised a body to nobody (HEAD, 304): what is written is dropped.
-    Muted,
-    /// All has been written.
-    Done,
-}
+pub(crate) use super::outgoing::Outgoing;
 
 /// A server's transaction.
 #[derive(Default)]
@@ -32,7 +17,7 @@ pub(crate) struct Transaction {
     pub(crate) outgoing: Outgoing,
     /// The head is complete. Before that user code may know the connection, but has nothing to answer.
     pub(crate) received: bool,
-    /// The connection serves another request after this one.
+    /// The connection serves another request after this one. Means nothing on a stream.
     pub(crate) keep_alive: bool,
     /// User code said that it is done (C: `lws_http_transaction_completed`).
     pub(crate) completed: bool,
@@ -71,6 +56,25 @@ impl Transaction {
         self.completed || self.file.is_some()
     }
 
+    /// Whether user code may write this head now: its status, and how long the body is.
+    ///
+    /// # Errors
+    /// It may not: there is no request, or a response to it already; or there can't be such a head.
+    pub(crate) fn admit(&self, head: &Head<'_>) -> Result<(u16, BodyLength), WriteError> {
+        let Start::Response { status } = head.start else { return Err(WriteError::WrongKind) };
+        if !self.received {
+            return Err(WriteError::Gone);
+        }
+        if self.has_begun() {
+            return Err(WriteError::Sequence);
+        }
+        // 101 is written where the connection really changes; others aren't three digits
+        if status == 101 || !(100..1000).contains(&status) {
+            return Err(WriteError::WrongKind);
+        }
+        Ok((status, body_length(status, head)?))
+    }
+
     /// What the body of a response with this status and length becomes, before chunking is decided.
     pub(crate) fn outgoing_for(&self, status: u16, body: BodyLength) -> Outgoing {
         if self.head.method() == Method::Head || super::status::is_bodyless(status) {
@@ -81,18 +85,6 @@ impl Transaction {
             BodyLength::Known(n) => Outgoing::Length(n),
             BodyLength::Unknown => Outgoing::Chunked,
         }
-    }
-
-    /// Counts body bytes of a length that was announced.
-    ///
-    /// # Errors
-    /// More than announced; nothing is counted.
-    pub(crate) fn count(&mut self, n: u64) -> Result<(), WriteError> {
-        if let Outgoing::Length(left) = self.outgoing {
-            let left = left.checked_sub(n).ok_or(WriteError::TooLong)?;
-            self.outgoing = if left == 0 { Outgoing::Done } else { Outgoing::Length(left) };
-        }
-        Ok(())
     }
 }
 

@@ -54,6 +54,7 @@ impl Upgrade {
         let version = match head.version() {
             Version::Http10 => (1, 0),
             Version::Http11 => (1, 1),
+            Version::Http2 => (2, 0),
         };
         let ServerHandshake { accept } =
             ServerHandshake::check(head.method().as_str().as_bytes(), version, head.fields()).map_err(|e| Refusal {

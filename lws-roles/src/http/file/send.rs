@@ -9,7 +9,7 @@
 //!                       read_chunk --> one buffer --> the connection's output
 //! ```
 //!
-//! Large stretches go by `sendfile`; small ones, multipart heads, and all where `sendfile` can't be
+//! Large stretches go by `sendfile`, which is for bodies that are sent as they are; small ones, multipart heads, and all where `sendfile` can't be
 //! had, through one buffer per thread. What the kernel hasn't taken of the one is the connection's
 //! backlog, and nothing is added to a backlog: a slow receiver costs one buffer at most, and none
 //! while `sendfile` serves it. A file that shrinks meanwhile is an error, as the length was
@@ -19,7 +19,7 @@
 
 use super::super::range::{ByteRange, Ranges, write_multipart_end};
 use super::super::transaction::Transaction;
-use lws_core::{Close, Cx, WriteError};
+use lws_core::{Close, Cx, Write, WriteError};
 use std::cell::RefCell;
 use std::fmt;
 use std::fs::File;
@@ -139,6 +139,9 @@ impl FileJob {
                 Some(0) => break,
                 Some(sent) => {
                     self.advance(sent);
+                    if let Some(transaction) = cx.role_data::<Transaction>() {
+                        transaction.outgoing.count(sent)?;
+                    }
                     sent
                 }
                 // what came before has become a backlog
@@ -146,9 +149,6 @@ impl FileJob {
                 None => self.copy(cx, turn)?,
             };
             turn = turn.saturating_sub(sent);
-            if let Some(transaction) = cx.role_data::<Transaction>() {
-                transaction.count(sent)?;
-            }
         }
         if !cx.is_closing() {
             cx.want_write();
@@ -170,13 +170,13 @@ impl FileJob {
         }
     }
 
-    /// Reads and writes at most `max` bytes.
+    /// Reads at most `max` bytes and writes them by the transmit half, which frames and counts them.
     fn copy(&mut self, cx: &mut Cx<'_>, max: u64) -> Result<u64, FileError> {
         COPY.with_borrow_mut(|buf| {
             buf.resize(BUFFER, 0);
             let room = usize::try_from(max).unwrap_or(BUFFER).min(BUFFER);
             let n = self.read_chunk(buf.get_mut(..room).unwrap_or_default())?;
-            cx.raw().send(&[], buf.get(..n).unwrap_or_default())?;
+            cx.write(buf.get(..n).unwrap_or_default(), Write::Http)?;
             Ok(n as u64)
         })
     }

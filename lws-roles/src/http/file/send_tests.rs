@@ -113,8 +113,10 @@ impl RoleRx for Rx {
 struct Tx;
 
 impl RoleTx for Tx {
-    fn write(&mut self, _: &mut TxCx<'_>, _: &[u8], _: Write) -> Result<usize, WriteError> {
-        Err(WriteError::WrongKind)
+    fn write(&mut self, cx: &mut TxCx<'_>, data: &[u8], _: Write) -> Result<usize, WriteError> {
+        cx.role_data::<Transaction>().ok_or(WriteError::Gone)?.outgoing.piece(data.len(), false)?;
+        cx.send(&[], data)?;
+        Ok(data.len())
     }
 }
 

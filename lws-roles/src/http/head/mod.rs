@@ -58,6 +58,8 @@ pub enum Version {
     /// HTTP/1.1.
     #[default]
     Http11,
+    /// HTTP/2, whose connections end by rules of their own.
+    Http2,
 }
 
 /// Why a head is refused. On a server [`HeadError::status`] is the answer and
@@ -139,7 +141,7 @@ impl std::error::Error for HeadError {}
 /// Whether a message of this version lets the connection persist.
 //= rfc9112#9.3
 fn keep_alive(fields: &Fields, version: Version) -> bool {
-    !fields.connection_has("close") && (version == Version::Http11 || fields.connection_has("keep-alive"))
+    !fields.connection_has("close") && (version != Version::Http10 || fields.connection_has("keep-alive"))
 }
 
 #[cfg(test)]

@@ -309,7 +309,7 @@ impl RequestHead {
     //= rfc9110#10.1.1 a server MUST ignore 100-continue in an HTTP/1.0 request
     #[must_use]
     pub fn expect_continue(&self) -> bool {
-        self.version == Version::Http11
+        self.version != Version::Http10
             && self.fields.list(Token::Expect).any(|e| e.eq_ignore_ascii_case("100-continue"))
     }
 }

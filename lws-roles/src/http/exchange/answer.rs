@@ -1,13 +1,13 @@
 //! What the library answers by itself: small pages, and files.
 
-use super::{H1Rx, State, Stop, settings_of};
-use crate::http::file::{Found, Progress};
+use super::{Exchange, Stage, Step, Stop};
+use crate::http::file::{self, Found, Progress};
 use crate::http::settings::HttpSettings;
 use crate::http::status;
 use crate::http::transaction::{FileRequest, Outgoing, Transaction};
-use lws_core::{BodyLength, Close, Cx, Fields, Flow, Head, Reason, Start, Write, WriteError};
+use lws_core::{BodyLength, Close, Cx, Fields, Head, Reason, Start, Write, WriteError};
 
-impl H1Rx {
+impl Exchange {
     /// Answers with a small page and goes on as if user code had completed the transaction.
     pub(super) fn answer_stop(
         &mut self,
@@ -16,7 +16,7 @@ impl H1Rx {
         headers: &[(&str, &str)],
         text: &str,
     ) -> Result<(), Stop> {
-        let settings = settings_of(cx);
+        let settings = HttpSettings::of(cx);
         //= rfc9112#9.6 a server that is going to close says so
         let closes = self.is_rest_too_long();
         let Some(t) = cx.role_data::<Transaction>() else { return Err(Close::ABORT.into()) };
@@ -62,16 +62,15 @@ impl H1Rx {
     }
 
     /// Answers a request that can't be understood, or didn't come in time, and closes.
-    pub(super) fn refuse(&mut self, cx: &mut Cx<'_>, code: u16) -> Flow {
-        self.unread = true;
+    pub(crate) fn refuse(&mut self, cx: &mut Cx<'_>, code: u16) -> Step {
         if let Some(t) = cx.role_data::<Transaction>() {
             t.received = true;
             t.keep_alive = false;
         }
-        let settings = settings_of(cx);
+        let settings = HttpSettings::of(cx);
         match self.answer(cx, &settings, code, &[], "") {
-            Ok(()) => Flow::Close(Close::NORMAL),
-            Err(_) => Flow::Close(Close::ABORT),
+            Ok(()) => Step::Close(Close::NORMAL),
+            Err(_) => Step::Close(Close::ABORT),
         }
     }
 
@@ -96,13 +95,10 @@ impl H1Rx {
         self.user_file = by_user;
         match job.filter(|_| cx.role_data::<Transaction>().is_some_and(|t| t.outgoing != Outgoing::Muted)) {
             Some(job) => {
-                // what is left of the request's body is read away after the file
-                let rest = match std::mem::take(&mut self.state) {
-                    State::Body(reader) => Some(reader),
-                    _ => None,
-                };
-                self.state = State::Sending(job, rest);
-                Err(Stop::Flow(self.send_file(cx)))
+                // what is left of the request's body waits until the file has gone
+                let receiving = matches!(self.stage, Stage::Receiving);
+                self.stage = Stage::Sending(job, receiving);
+                Err(Stop::Step(self.send_file(cx)))
             }
             None => {
                 self.file_sent(cx)?;
@@ -111,21 +107,21 @@ impl H1Rx {
         }
     }
 
-    pub(super) fn send_file(&mut self, cx: &mut Cx<'_>) -> Flow {
+    pub(super) fn send_file(&mut self, cx: &mut Cx<'_>) -> Step {
         cx.hold_rx(true);
-        let State::Sending(job, rest) = &mut self.state else { return Flow::Continue };
+        let Stage::Sending(job, receiving) = &mut self.stage else { return Step::Wait };
         match job.send(cx) {
-            Ok(Progress::More) => Flow::Continue,
+            Ok(Progress::More) => Step::Wait,
             Ok(Progress::Done) => {
-                self.state = rest.take().map_or(State::Responding, State::Body);
+                self.stage = if *receiving { Stage::Receiving } else { Stage::Responding };
                 match self.file_sent(cx) {
                     Ok(()) => self.settle(cx),
-                    Err(close) => Flow::Close(close),
+                    Err(close) => Step::Close(close),
                 }
             }
             Err(e) => {
                 lws_core::lwsl_warn!("{}: sending a file: {e}", cx.id());
-                Flow::Close(Close::ABORT)
+                Step::Close(Close::ABORT)
             }
         }
     }
@@ -142,14 +138,14 @@ impl H1Rx {
     }
 
     /// The file that user code asked for.
-    pub(super) fn serve_wanted(&mut self, cx: &mut Cx<'_>, wanted: FileRequest) -> Flow {
+    pub(super) fn serve_wanted(&mut self, cx: &mut Cx<'_>, wanted: FileRequest) -> Step {
         let mut fields = wanted.fields;
-        let Some(t) = cx.role_data::<Transaction>() else { return Flow::Continue };
-        let found = crate::http::file::open_path(&wanted.path, wanted.content_type.as_deref(), &t.head, &mut fields);
-        let settings = settings_of(cx);
+        let Some(t) = cx.role_data::<Transaction>() else { return Step::Wait };
+        let found = file::open_path(&wanted.path, wanted.content_type.as_deref(), &t.head, &mut fields);
+        let settings = HttpSettings::of(cx);
         match self.file(cx, &settings, found, fields, true) {
             Ok(()) | Err(Stop::Settled) => self.settle(cx),
-            Err(Stop::Flow(flow)) => flow,
+            Err(Stop::Step(step)) => step,
         }
     }
 }

@@ -1,29 +1,55 @@
 //! A complete request head: which vhost, who is asked, and who answers.
+//!
+//! ```text
+//!   vhost --> what can't be served --> FILTER_HTTP_CONNECTION --> websocket --> mount or protocol
+//!                 |                          |                      |  \              |
+//!                 '--> an error page         '--> answered there    |   '--> Become   |--> HTTP, then 100 or
+//!                                              refused: as http  <--'                 |    what is owed at once
+//!                                                                                     '--> a file, a redirect
+//! ```
 
-use super::super::body::BodyReader;
-use super::super::route::{self, Routed};
-use super::{H1Rx, State, Stop, TEXT, is_answered, settings_of};
+use super::route::{self, Routed};
+use super::{Exchange, Stage, Step, Stop, is_answered};
 use crate::http::head::{RequestHead, Version};
 use crate::http::method::Method;
+use crate::http::settings::HttpSettings;
 use crate::http::token::Token;
 use crate::http::transaction::Transaction;
 use crate::http::url;
-#[cfg(feature = "ws")]
-use lws_core::Flow;
 use lws_core::{BindingId, BodyLength, Close, Cx, Fields, Head, NonSsl, Pending, Reason, Start, VhostChoice};
+use std::cell::Cell;
 
 /// What CONNECT and TRACE, which nobody serves, are answered with.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-impl H1Rx {
-    pub(super) fn request(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
+thread_local! {
+    /// Room for a path or a host while callbacks run, which may use the connection it came with.
+    static TEXT: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// What the carrier knows of a request that isn't in its head alike for all carriers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrival {
+    /// What is to come of the body; `None` also for one without bytes that is complete.
+    pub(crate) body: BodyLength,
+    /// It asks, in the carrier's way, for a WebSocket: h1 by Upgrade, with no body (RFC 9110 7.8).
+    /// Only then may the method be CONNECT (RFC 8441 4).
+    pub(crate) websocket: bool,
+}
+
+impl Exchange {
+    /// The head of a request is complete in the connection's [`Transaction`].
+    pub(crate) fn request(&mut self, cx: &mut Cx<'_>, arrival: Arrival) -> Step {
         let mut text = TEXT.take();
-        let result = self.request_with(cx, &mut text);
+        let result = self.request_with(cx, arrival, &mut text);
         TEXT.set(text);
-        result
+        match result {
+            Ok(()) | Err(Stop::Settled) => self.settle(cx),
+            Err(Stop::Step(step)) => step,
+        }
     }
 
-    fn request_with(&mut self, cx: &mut Cx<'_>, text: &mut String) -> Result<(), Stop> {
+    fn request_with(&mut self, cx: &mut Cx<'_>, arrival: Arrival, text: &mut String) -> Result<(), Stop> {
         fn copy(cx: &mut Cx<'_>, text: &mut String, part: impl FnOnce(&RequestHead) -> &str) {
             text.clear();
             if let Some(t) = cx.role_data::<Transaction>() {
@@ -36,25 +62,27 @@ impl H1Rx {
             self.fresh = false;
         }
         copy(cx, text, RequestHead::path);
-        let settings = settings_of(cx);
+        let settings = HttpSettings::of(cx);
         self.set_content_timeout(cx);
 
         let Some(t) = cx.role_data::<Transaction>() else { return Err(Close::ABORT.into()) };
-        let (method, body) = (t.head.method(), BodyReader::of_request(t.head.body()));
-        let length = body.as_ref().and_then(BodyReader::left);
-        //= rfc9110#7.8 the request MUST be complete before another protocol takes over
-        let wants_upgrade = t.head.upgrade_has("websocket") && body.is_none();
+        let method = t.head.method();
+        let has_body = arrival.body != BodyLength::None;
         //= rfc9110#10.1.1 a server MUST ignore 100-continue in an HTTP/1.0 request
         let odd_expectation =
-            t.head.version() == Version::Http11 && t.head.has(Token::Expect) && !t.head.expect_continue();
+            t.head.version() != Version::Http10 && t.head.has(Token::Expect) && !t.head.expect_continue();
         let target = t.head.uri();
         let wants_tls = !target.starts_with('/') && url::parse_absolute(target).is_ok_and(|url| url.scheme.is_tls());
-        self.expects = body.is_some() && t.head.expect_continue();
+        self.expects = has_body && t.head.expect_continue();
         // a final response instead of 100: whether the body follows can't be known then
         t.keep_alive &= !self.expects;
-        self.unread = body.is_some();
-        let takes_body = body.is_some() || matches!(method, Method::Post | Method::Put | Method::Patch);
-        self.state = body.map_or(State::Responding, State::Body);
+        let takes_body = has_body || matches!(method, Method::Post | Method::Put | Method::Patch);
+        self.stage = if has_body { Stage::Receiving } else { Stage::Responding };
+        self.body_bytes = 0;
+        self.length = match arrival.body {
+            BodyLength::Known(length) => Some(length),
+            BodyLength::None | BodyLength::Unknown => None,
+        };
 
         if choice == VhostChoice::Misdirected {
             //= rfc9110#7.4 a server MUST reject a request that is misdirected, 421 says so
@@ -67,14 +95,14 @@ impl H1Rx {
             //= rfc9110#7.4 an https request MUST be rejected unless the connection is secured
             return self.answer_stop(cx, 421, &[], "");
         }
-        if matches!(method, Method::Connect | Method::Trace) {
+        if method == Method::Trace || (method == Method::Connect && !arrival.websocket) {
             return self.answer_stop(cx, 405, &[("allow", ALLOWED)], "");
         }
         if odd_expectation {
             //= rfc9110#10.1.1 417 for an expectation other than 100-continue
             return self.answer_stop(cx, 417, &[], "");
         }
-        if length.is_some_and(|length| length > settings.max_body) {
+        if self.length.is_some_and(|length| length > settings.max_body) {
             return self.answer_stop(cx, 413, &[], "");
         }
         if !self.fresh {
@@ -86,7 +114,7 @@ impl H1Rx {
         if cx.is_closing() || is_answered(cx) {
             return Err(Stop::Settled);
         }
-        if wants_upgrade {
+        if arrival.websocket {
             self.upgrade(cx)?;
         }
         match route::route(cx, &settings, text, method)? {
@@ -124,8 +152,8 @@ impl H1Rx {
             cx.bind(binding, Reason::HttpDropProtocol, Reason::HttpBindProtocol)?;
         }
         cx.user(Reason::Http(if rest.is_empty() { "/" } else { rest }))?;
-        match self.state {
-            State::Body(_) => self.invite_body(cx),
+        match self.stage {
+            Stage::Receiving => self.invite_body(cx),
             _ if takes_body => self.complete_body(cx),
             _ => self.answer_untouched(cx),
         }
@@ -146,7 +174,7 @@ impl H1Rx {
 
     /// The whole body has been delivered.
     pub(super) fn complete_body(&mut self, cx: &mut Cx<'_>) -> Result<(), Stop> {
-        self.state = State::Responding;
+        self.stage = Stage::Responding;
         if !cx.role_data::<Transaction>().is_none_or(|t| t.is_over()) {
             cx.user(Reason::HttpBodyCompletion)?;
         }
@@ -178,7 +206,7 @@ impl H1Rx {
         match prepared.and_then(|upgrade| upgrade.accept(cx)) {
             Ok(halves) => {
                 cx.set_timeout(Pending::HttpContent, None);
-                Err(Stop::Flow(Flow::Become(halves)))
+                Err(Stop::Step(Step::Become(halves)))
             }
             Err(_) if cx.is_closing() || end_refusal(cx) => Err(Stop::Settled),
             Err(refusal) => {
