@@ -63,6 +63,8 @@ pub use lws_core::*;
 pub use lws_tls as tls;
 
 pub mod h1;
+#[cfg(feature = "h2")]
+pub mod h2;
 pub mod http;
 pub mod prelude;
 #[cfg(feature = "raw")]
