@@ -9,10 +9,12 @@
 //! | [`flow`] | windows, both directions | 9113 5.2, 6.9 |
 //! | [`priority`] | urgency and incremental | 9218 4, 7 |
 //! | [`hpack`] | header compression | 7541 |
+//! | [`head`] | fields become the heads that http/1 has, too, and back | 9113 8, 8441 4 |
 
 pub mod error;
 pub mod flow;
 pub mod frame;
+pub mod head;
 pub mod hpack;
 pub mod payload;
 pub mod priority;

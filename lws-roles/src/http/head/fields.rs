@@ -96,6 +96,18 @@ impl Fields {
         Ok(())
     }
 
+    /// Appends a field to the buffer and the list: the value's span, or `None` past 4 GB.
+    #[cfg(feature = "h2")]
+    pub(super) fn push(&mut self, name: &[u8], value: &[u8]) -> Option<Span> {
+        let start = self.buf.len();
+        let spans = Span::new(start, name.len()).zip(Span::new(start + name.len(), value.len()));
+        let (name_span, value_span) = spans?;
+        self.buf.extend_from_slice(name);
+        self.buf.extend_from_slice(value);
+        self.list.push(Field { name: name_span, value: value_span, token: Token::from_name(name) });
+        Some(value_span)
+    }
+
     /// The buffer, to append what is derived from the head.
     pub(super) fn buf_mut(&mut self) -> &mut Vec<u8> {
         &mut self.buf

@@ -26,6 +26,8 @@ use core::fmt;
 pub use fields::{Fields, list_tokens};
 pub use framing::BodyKind;
 pub use request::RequestHead;
+#[cfg(feature = "h2")]
+pub(crate) use request::fill::Target;
 pub use response::ResponseHead;
 
 /// Most header fields that a head may have, whatever [`HeadLimits::headers`]
@@ -58,7 +60,7 @@ pub enum Version {
     /// HTTP/1.1.
     #[default]
     Http11,
-    /// HTTP/2, whose connections end by rules of their own.
+    /// HTTP/2.
     Http2,
 }
 
@@ -141,7 +143,7 @@ impl std::error::Error for HeadError {}
 /// Whether a message of this version lets the connection persist.
 //= rfc9112#9.3
 fn keep_alive(fields: &Fields, version: Version) -> bool {
-    !fields.connection_has("close") && (version != Version::Http10 || fields.connection_has("keep-alive"))
+    !fields.connection_has("close") && (version >= Version::Http11 || fields.connection_has("keep-alive"))
 }
 
 #[cfg(test)]

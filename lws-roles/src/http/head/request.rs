@@ -1,5 +1,8 @@
 //! A request head (RFC 9112 sections 3 and 5, RFC 9110 section 7.2).
 
+#[cfg(feature = "h2")]
+pub(crate) mod fill;
+
 use core::ops::Deref;
 
 use super::super::method::Method;
@@ -233,7 +236,8 @@ impl RequestHead {
         self.version
     }
 
-    /// How the body is delimited; never [`BodyKind::UntilClose`].
+    /// How the body is delimited; [`BodyKind::UntilClose`] only in HTTP/2, where it is until the
+    /// client's end of the stream.
     #[must_use]
     pub const fn body(&self) -> BodyKind {
         self.body
@@ -309,7 +313,7 @@ impl RequestHead {
     //= rfc9110#10.1.1 a server MUST ignore 100-continue in an HTTP/1.0 request
     #[must_use]
     pub fn expect_continue(&self) -> bool {
-        self.version != Version::Http10
+        self.version >= Version::Http11
             && self.fields.list(Token::Expect).any(|e| e.eq_ignore_ascii_case("100-continue"))
     }
 }

@@ -1,5 +1,8 @@
 //! A response head, as a client receives it (RFC 9112 section 4).
 
+#[cfg(feature = "h2")]
+mod fill;
+
 use core::ops::Deref;
 
 use super::super::method::Method;

@@ -1,0 +1,513 @@
+//! Fields become the heads that HTTP/1 has, too, and heads become fields (RFC 9113 section 8,
+//! RFC 8441 section 4).
+//!
+//! ```text
+//!  Decoder ──Field──> RequestReader::field .. ──> finish ──> RequestHead
+//!             :method :scheme :authority :path  (:protocol) │ then the others
+//!             └ kept until the first other field, or the end │ └ cookies joined at the end
+//! ```
+//!
+//! A block is always read to its end, for the sake of the compression; a reader notes the first
+//! thing that is wrong and says so in the end. What is malformed ends the stream with
+//! PROTOCOL_ERROR (8.1.1); what is well-formed and refused is answered with a status, as in HTTP/1.
+//!
+//! Called by the connection, for each header block. A reader is reused, and one can serve any
+//! number of connections as long as blocks aren't mixed.
+
+use super::error::ErrorCode;
+use super::hpack::{BlockEnd, Encoder, Field};
+use crate::http::head::{HeadError, HeadLimits, RequestHead, ResponseHead, Target, list_tokens};
+use crate::http::method::Method;
+use core::fmt;
+use core::ops::Range;
+use lws_core::Fields;
+
+/// Why a message is malformed (RFC 9113 8.1.1): a stream error of type PROTOCOL_ERROR.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Malformed {
+    /// A name that is empty, or has an upper-case letter or another octet that it can't have (8.2.1).
+    Name,
+    /// A value with a control character or outer blanks (8.2.1).
+    Value,
+    /// A field that belongs to HTTP/1 connections (8.2.2).
+    ConnectionSpecific,
+    /// A pseudo field that isn't known or doesn't belong there (8.3).
+    Pseudo,
+    /// A pseudo field after another field (8.3).
+    PseudoOrder,
+    /// A pseudo field that is there twice (8.3).
+    PseudoTwice,
+    /// A pseudo field that is missing or has a value that it can't have (8.3.1, 8.3.2).
+    PseudoMissing,
+    /// No host, two, or something that is none (8.3.1).
+    Host,
+    /// Lengths that contradict each other or the end of the stream (8.1.1).
+    Length,
+}
+
+impl Malformed {
+    /// The code to reset the stream with.
+    #[must_use]
+    pub const fn code(self) -> ErrorCode {
+        ErrorCode::ProtocolError
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "invalid field name",
+            Self::Value => "invalid field value",
+            Self::ConnectionSpecific => "connection-specific field",
+            Self::Pseudo => "pseudo header field out of place",
+            Self::PseudoOrder => "pseudo header field after others",
+            Self::PseudoTwice => "pseudo header field repeated",
+            Self::PseudoMissing => "pseudo header field missing or invalid",
+            Self::Host => "missing, differing or invalid host",
+            Self::Length => "ambiguous or wrong content-length",
+        })
+    }
+}
+
+/// Why there is no head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeadFault {
+    /// The stream is reset.
+    Malformed(Malformed),
+    /// The request is answered with [`HeadError::status`]; a client gives the response up.
+    Refused(HeadError),
+}
+
+impl From<Malformed> for HeadFault {
+    fn from(e: Malformed) -> Self {
+        Self::Malformed(e)
+    }
+}
+
+impl From<HeadError> for HeadFault {
+    fn from(e: HeadError) -> Self {
+        match e {
+            HeadError::Host => Malformed::Host.into(),
+            HeadError::Framing => Malformed::Length.into(),
+            other => Self::Refused(other),
+        }
+    }
+}
+
+impl fmt::Display for HeadFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(e) => e.fmt(f),
+            Self::Refused(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for HeadFault {}
+
+/// What a server accepts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RequestRules {
+    /// The limits of a head, those of HTTP/1: for `head_bytes` see
+    /// [`DecoderLimits::list`](super::hpack::DecoderLimits::list).
+    pub limits: HeadLimits,
+    /// We have sent SETTINGS_ENABLE_CONNECT_PROTOCOL: `:protocol` is allowed with CONNECT.
+    pub connect_protocol: bool,
+}
+
+/// Keeps the first thing that is wrong; that a message is malformed counts more than that it is
+/// refused.
+fn note(fault: &mut Option<HeadFault>, found: Result<(), HeadFault>) {
+    if let Err(new) = found
+        && !matches!((&*fault, new), (Some(HeadFault::Malformed(_)), _) | (Some(_), HeadFault::Refused(_)))
+    {
+        *fault = Some(new);
+    }
+}
+
+/// Reads the fields of a request.
+#[derive(Debug, Default)]
+pub struct RequestReader {
+    /// The values of the pseudo fields.
+    pseudo: Vec<u8>,
+    method: Option<Range<usize>>,
+    scheme: Option<Range<usize>>,
+    authority: Option<Range<usize>>,
+    path: Option<Range<usize>>,
+    protocol: Option<Range<usize>>,
+    begun: bool,
+    cookie: Vec<u8>,
+    fault: Option<HeadFault>,
+}
+
+impl RequestReader {
+    /// Forgets the last request and keeps the memory. To be called before a block.
+    pub fn reset(&mut self) {
+        self.pseudo.clear();
+        self.cookie.clear();
+        (self.method, self.scheme, self.authority, self.path, self.protocol) = (None, None, None, None, None);
+        self.begun = false;
+        self.fault = None;
+    }
+
+    /// Takes the next field of the block.
+    pub fn field(&mut self, head: &mut RequestHead, rules: &RequestRules, field: Field<'_>) {
+        let done = match field.name {
+            [b':', ..] => self.pseudo(field, rules),
+            _ => self.regular(head, rules, field),
+        };
+        note(&mut self.fault, done);
+    }
+
+    /// Ends the block. `end_stream`: there is no body.
+    ///
+    /// # Errors
+    /// [`HeadFault`]; `head` is then of no use.
+    pub fn finish(
+        &mut self,
+        head: &mut RequestHead,
+        rules: &RequestRules,
+        end: BlockEnd,
+        end_stream: bool,
+    ) -> Result<(), HeadFault> {
+        if end.too_large {
+            note(&mut self.fault, Err(HeadFault::Refused(HeadError::TooLarge)));
+        }
+        if self.fault.is_none() {
+            let done = self.finished(head, rules, end_stream);
+            note(&mut self.fault, done);
+        }
+        self.fault.map_or(Ok(()), Err)
+    }
+
+    fn finished(&mut self, head: &mut RequestHead, rules: &RequestRules, end_stream: bool) -> Result<(), HeadFault> {
+        self.begin(head, rules)?;
+        if !self.cookie.is_empty() {
+            head.add(b"cookie", &self.cookie, &rules.limits)?;
+        }
+        Ok(head.finish(end_stream)?)
+    }
+
+    /// What CONNECT is to bootstrap, as `websocket`, if it is (RFC 8441).
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        self.text(&self.protocol)
+    }
+
+    /// The scheme, `http` or `https`; not with a plain CONNECT.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&str> {
+        self.text(&self.scheme)
+    }
+
+    fn text(&self, range: &Option<Range<usize>>) -> Option<&str> {
+        str::from_utf8(self.pseudo.get(range.clone()?)?).ok()
+    }
+
+    fn pseudo(&mut self, field: Field<'_>, rules: &RequestRules) -> Result<(), HeadFault> {
+        //= rfc9113#8.3 all pseudo-header fields MUST appear before all regular fields
+        if self.begun {
+            return Err(Malformed::PseudoOrder.into());
+        }
+        let slot = match field.name {
+            b":method" => &mut self.method,
+            b":scheme" => &mut self.scheme,
+            b":authority" => &mut self.authority,
+            b":path" => &mut self.path,
+            //= rfc8441#4 :protocol MAY be included on requests with the CONNECT method
+            b":protocol" if rules.connect_protocol => &mut self.protocol,
+            //= rfc9113#8.3 a request with undefined or invalid pseudo-header fields MUST be treated as malformed
+            _ => return Err(Malformed::Pseudo.into()),
+        };
+        let start = self.pseudo.len();
+        if slot.replace(start..start + field.value.len()).is_some() {
+            return Err(Malformed::PseudoTwice.into());
+        }
+        self.pseudo.extend_from_slice(field.value);
+        check_value(field.value)
+    }
+
+    fn regular(&mut self, head: &mut RequestHead, rules: &RequestRules, field: Field<'_>) -> Result<(), HeadFault> {
+        check_regular(field)?;
+        if self.fault.is_some() {
+            return Ok(());
+        }
+        self.begin(head, rules)?;
+        if field.name == b"cookie" {
+            //= rfc9113#8.2.3 cookie fields MUST be concatenated with "; " before being passed on
+            if !self.cookie.is_empty() {
+                self.cookie.extend_from_slice(b"; ");
+            }
+            self.cookie.extend_from_slice(field.value);
+            return Ok(());
+        }
+        Ok(head.add(field.name, field.value, &rules.limits)?)
+    }
+
+    /// Begins the head with what the pseudo fields say, once.
+    fn begin(&mut self, head: &mut RequestHead, rules: &RequestRules) -> Result<(), HeadFault> {
+        if core::mem::replace(&mut self.begun, true) {
+            return Ok(());
+        }
+        const MISSING: HeadFault = HeadFault::Malformed(Malformed::PseudoMissing);
+        let method = self.text(&self.method).filter(|m| !m.is_empty()).ok_or(MISSING)?;
+        let (scheme, authority, path) = (self.scheme(), self.text(&self.authority), self.text(&self.path));
+        let known = Method::parse(method.as_bytes());
+        if authority == Some("") || (self.authority.is_some() && authority.is_none()) {
+            return Err(Malformed::Host.into());
+        }
+        if method == "CONNECT" && self.protocol.is_none() {
+            //= rfc9113#8.5 :scheme and :path MUST be omitted with CONNECT
+            if self.scheme.is_some() || self.path.is_some() || authority.is_none() {
+                return Err(MISSING);
+            }
+            return Ok(head.begin(Method::Connect, authority, Target::Authority, &rules.limits)?);
+        }
+        if self.protocol.is_some() {
+            //= rfc8441#4 :scheme and :path MUST be included with :protocol, and the method is CONNECT
+            if known != Some(Method::Connect) || authority.is_none() || self.protocol() == Some("") {
+                return Err(MISSING);
+            }
+        }
+        //= rfc9113#8.3.1 all requests MUST include exactly one valid :method, :scheme and :path, unless CONNECT
+        let (Some(scheme), Some(path)) = (scheme, path) else {
+            return Err(MISSING);
+        };
+        //= rfc9113#8.3.1 :path MUST NOT be empty for http or https, and is "*" only with OPTIONS
+        let star = path == "*" && known == Some(Method::Options);
+        if !(star || path.starts_with('/')) || path.bytes().any(|b| matches!(b, b' ' | b'\t' | b'#')) {
+            return Err(MISSING);
+        }
+        if !matches!(scheme, "http" | "https") {
+            return Err(HeadFault::Refused(HeadError::Uri));
+        }
+        let known = known.ok_or(HeadError::Method)?;
+        Ok(head.begin(known, authority, Target::Path(path), &rules.limits)?)
+    }
+}
+
+/// Reads the fields of a response.
+#[derive(Debug, Default)]
+pub struct ResponseReader {
+    status: Option<u16>,
+    fields: bool,
+    fault: Option<HeadFault>,
+}
+
+impl ResponseReader {
+    /// Forgets the last response. To be called before a block.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes the next field of the block.
+    pub fn field(&mut self, head: &mut ResponseHead, limits: &HeadLimits, field: Field<'_>) {
+        let done = match field.name {
+            [b':', ..] => self.pseudo(head, field),
+            _ => self.regular(head, limits, field),
+        };
+        note(&mut self.fault, done);
+    }
+
+    /// Ends the block.
+    ///
+    /// # Errors
+    /// [`HeadFault`]; `head` is then of no use.
+    pub fn finish(&mut self, head: &mut ResponseHead, end: BlockEnd) -> Result<(), HeadFault> {
+        if end.too_large {
+            note(&mut self.fault, Err(HeadFault::Refused(HeadError::TooLarge)));
+        }
+        //= rfc9113#8.3.2 :status MUST be included in all responses
+        if self.status.is_none() {
+            note(&mut self.fault, Err(Malformed::PseudoMissing.into()));
+        }
+        match self.fault {
+            Some(fault) => Err(fault),
+            None => Ok(head.finish()?),
+        }
+    }
+
+    fn pseudo(&mut self, head: &mut ResponseHead, field: Field<'_>) -> Result<(), HeadFault> {
+        if self.fields {
+            return Err(Malformed::PseudoOrder.into());
+        }
+        if field.name != b":status" {
+            return Err(Malformed::Pseudo.into());
+        }
+        if self.status.is_some() {
+            return Err(Malformed::PseudoTwice.into());
+        }
+        let [b'1'..=b'9', b'0'..=b'9', b'0'..=b'9'] = field.value else {
+            return Err(Malformed::PseudoMissing.into());
+        };
+        let status = field.value.iter().fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+        //= rfc9113#8.6 HTTP/2 doesn't support 101
+        if status == 101 {
+            return Err(Malformed::PseudoMissing.into());
+        }
+        self.status = Some(status);
+        head.begin(status);
+        Ok(())
+    }
+
+    fn regular(&mut self, head: &mut ResponseHead, limits: &HeadLimits, field: Field<'_>) -> Result<(), HeadFault> {
+        self.fields = true;
+        check_regular(field)?;
+        if self.status.is_none() || self.fault.is_some() {
+            return Ok(());
+        }
+        Ok(head.add(field.name, field.value, limits)?)
+    }
+}
+
+/// Reads the fields of a trailer section (RFC 9113 8.1), of either side.
+#[derive(Debug, Default)]
+pub struct TrailerReader {
+    fault: Option<HeadFault>,
+}
+
+impl TrailerReader {
+    /// Takes the next field of the block.
+    pub fn field(&mut self, trailers: &mut Fields, field: Field<'_>) {
+        let done = match str::from_utf8(field.name) {
+            //= rfc9113#8.1 trailers MUST NOT include pseudo-header fields
+            _ if field.name.starts_with(b":") => Err(Malformed::Pseudo.into()),
+            Ok(name) => check_regular(field).and_then(|()| {
+                trailers.add_bytes(name, field.value).map_err(|_| HeadFault::Refused(HeadError::TooLarge))
+            }),
+            Err(_) => Err(Malformed::Name.into()),
+        };
+        note(&mut self.fault, done);
+    }
+
+    /// Ends the block.
+    ///
+    /// # Errors
+    /// [`HeadFault`].
+    pub fn finish(self, end: BlockEnd) -> Result<(), HeadFault> {
+        match self.fault {
+            Some(fault) => Err(fault),
+            None if end.too_large => Err(HeadFault::Refused(HeadError::TooLarge)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks a field that isn't a pseudo field.
+fn check_regular(field: Field<'_>) -> Result<(), HeadFault> {
+    //= rfc9113#8.2.1 a field name MUST NOT contain 0x00-0x20, 0x41-0x5a, 0x7f-0xff, or a colon
+    if field.name.is_empty() || !field.name.iter().all(|b| is_name_byte(*b)) {
+        return Err(Malformed::Name.into());
+    }
+    check_value(field.value)?;
+    //= rfc9113#8.2.2 a message with connection-specific fields MUST be treated as malformed, but for TE: trailers
+    if is_connection_specific(field.name) || (field.name == b"te" && !field.value.eq_ignore_ascii_case(b"trailers")) {
+        return Err(Malformed::ConnectionSpecific.into());
+    }
+    Ok(())
+}
+
+//= rfc9113#8.2.1 a field value MUST NOT contain NUL, LF or CR, or start or end with SP or HTAB
+fn check_value(value: &[u8]) -> Result<(), HeadFault> {
+    let blank = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
+    let control = |b: &u8| (*b < b' ' && *b != b'\t') || *b == 0x7f;
+    if blank(value.first()) || blank(value.last()) || value.iter().any(control) {
+        return Err(Malformed::Value.into());
+    }
+    Ok(())
+}
+
+/// A token character (RFC 9110 5.6.2) that isn't an upper-case letter.
+const fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase()
+        || byte.is_ascii_digit()
+        || matches!(byte, b'-' | b'_' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')
+        || matches!(byte, b'.' | b'^' | b'`' | b'|' | b'~')
+}
+
+/// A field about a connection of HTTP/1 (RFC 9113 8.2.2); the name is in lower case.
+fn is_connection_specific(name: &[u8]) -> bool {
+    matches!(name, b"connection" | b"keep-alive" | b"proxy-connection" | b"transfer-encoding" | b"upgrade")
+}
+
+/// What a request asks, for the client that sends it.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestLine<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// `http` or `https`.
+    pub scheme: &'a str,
+    /// Host and port.
+    pub authority: &'a str,
+    /// Path and query.
+    pub path: &'a str,
+    /// What an extended CONNECT bootstraps, as `websocket` (RFC 8441).
+    pub protocol: Option<&'a str>,
+}
+
+/// Appends the block of a request but for its end: more fields may follow by [`Encoder::field`].
+/// A `host` among `fields` takes the place of the authority, as it does in HTTP/1.
+pub fn write_request(encoder: &mut Encoder, line: &RequestLine<'_>, fields: &Fields, out: &mut Vec<u8>) {
+    encoder.begin(out);
+    let authority = fields.get("host").unwrap_or(line.authority.as_bytes());
+    encoder.field(b":method", line.method.as_bytes(), out);
+    //= rfc9113#8.5 :scheme and :path MUST be omitted with CONNECT
+    if line.method != "CONNECT" || line.protocol.is_some() {
+        encoder.field(b":scheme", line.scheme.as_bytes(), out);
+        encoder.field(b":path", line.path.as_bytes(), out);
+    }
+    encoder.field(b":authority", authority, out);
+    if let Some(protocol) = line.protocol {
+        encoder.field(b":protocol", protocol.as_bytes(), out);
+    }
+    write_fields(encoder, fields, out);
+}
+
+/// Appends the block of a response but for its end: more fields may follow by [`Encoder::field`].
+pub fn write_response(encoder: &mut Encoder, status: u16, fields: &Fields, out: &mut Vec<u8>) {
+    encoder.begin(out);
+    encoder.status(status, out);
+    write_fields(encoder, fields, out);
+}
+
+/// Appends the block of a trailer section.
+pub fn write_trailers(encoder: &mut Encoder, fields: &Fields, out: &mut Vec<u8>) {
+    encoder.begin(out);
+    write_fields(encoder, fields, out);
+}
+
+/// Appends user code's fields: in lower case, without `host` and what is about an HTTP/1 connection.
+//= rfc9113#8.2 field names MUST be converted to lowercase
+//= rfc9113#8.2.2 connection-specific fields MUST NOT be generated
+fn write_fields(encoder: &mut Encoder, fields: &Fields, out: &mut Vec<u8>) {
+    // what a `connection` field names is about the connection, too (RFC 9110 7.6.1)
+    let nominated = fields.get("connection").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
+    let is_nominated = |name: &[u8]| list_tokens(nominated).any(|n| n.as_bytes().eq_ignore_ascii_case(name));
+    for (name, value) in fields.iter() {
+        let mut short = [0u8; 64];
+        let long;
+        let name = match short.get_mut(..name.len()) {
+            Some(lower) => {
+                lower.copy_from_slice(name.as_bytes());
+                lower.make_ascii_lowercase();
+                &*lower
+            }
+            None => {
+                long = name.to_ascii_lowercase().into_bytes();
+                &long
+            }
+        };
+        let dropped = match name {
+            b"host" | b"http2-settings" => true,
+            b"te" => !value.eq_ignore_ascii_case(b"trailers"),
+            _ => is_connection_specific(name) || is_nominated(name),
+        };
+        if !dropped {
+            encoder.field(name, value, out);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;
