@@ -292,6 +292,11 @@ impl TxCx<'_> {
         Some(TxCx { svc: self.svc, id: carrier })
     }
 
+    /// What the carrier's transmit half knows this stream by, if it is one and has been told.
+    pub fn stream_key(&self) -> Option<u32> {
+        self.svc.conn(self.id)?.carried().map(|(_, key)| key).filter(|key| *key != NO_KEY)
+    }
+
     /// Bytes of a stream's output that wait to be pulled.
     pub fn stream_waiting(&self, stream: WsiId) -> usize {
         self.svc.conn(stream).map_or(0, |c| c.out.waiting())

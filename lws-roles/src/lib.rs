@@ -74,6 +74,8 @@ pub mod ws;
 
 /// The roles of this build, in the order they are asked (C: `available_roles`).
 const ROLES: &[&dyn RoleFactory] = &[
+    #[cfg(feature = "h2")]
+    &h2::H2Factory,
     &h1::H1Factory,
     &h1::H1ClientFactory,
     #[cfg(feature = "ws")]

@@ -120,7 +120,7 @@ impl Context {
 
     /// The application protocols of a server whose connections begin in `accept_role`.
     fn server_alpn(&self, accept_role: usize) -> Vec<&'static str> {
-        let negotiated = |r: &&&dyn RoleFactory| r.server().is_some() && r.adopts(crate::Adopt::Http);
+        let negotiated = |r: &&&dyn RoleFactory| !r.alpn().is_empty() && r.server().is_some();
         match self.svc.roles.get(accept_role) {
             Some(role) if role.alpn().is_empty() => Vec::new(),
             _ => self.svc.roles.iter().filter(negotiated).flat_map(|r| r.alpn()).copied().collect(),

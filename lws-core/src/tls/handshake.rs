@@ -233,7 +233,12 @@ fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
     let Some(conn) = svc.conn_mut(id).filter(|c| !c.has(flag::CLOSING)) else { return };
     conn.phase = Phase::Open;
     match alpn {
-        _ if client => speak_as_client(svc, id, alpn.as_deref()),
+        _ if client => {
+            if !speak_as_client(svc, id, alpn.as_deref()) {
+                let chosen = alpn.as_deref().unwrap_or("none");
+                return failed(svc, id, &format!("the server chose an application protocol that isn't ours: {chosen}"));
+            }
+        }
         Some(alpn) => speak(svc, id, &alpn),
         None => {}
     }
@@ -256,24 +261,24 @@ fn speak(svc: &mut Service, id: WsiId, alpn: &str) {
 }
 
 /// Gives a client's connection the role that speaks what ALPN chose, of those that can do what was
-/// asked for. The first of them, which it has, isn't for a server that chose another or none.
-fn speak_as_client(svc: &mut Service, id: WsiId, alpn: Option<&str>) {
-    let Some(info) = svc.conn(id).and_then(|c| c.client.as_ref()).map(|c| Rc::clone(&c.info)) else { return };
+/// asked for. The first of them, which it has, isn't for a server that chose another or none. `false`
+/// when there is none for what was chosen.
+fn speak_as_client(svc: &mut Service, id: WsiId, alpn: Option<&str>) -> bool {
+    let Some(info) = svc.conn(id).and_then(|c| c.client.as_ref()).map(|c| Rc::clone(&c.info)) else { return true };
     let suits = |role: &dyn RoleFactory| match alpn {
-        Some(alpn) => role.alpn().contains(&alpn),
+        // one that isn't negotiated speaks whatever user code has asked for
+        Some(alpn) => role.alpn().is_empty() || role.alpn().contains(&alpn),
         None => !role.needs_alpn(),
     };
     let mut able = svc.roles.iter().filter_map(|role| Some((suits(*role), role.client(&info)?)));
     let other = match able.next() {
-        None | Some((true, _)) => return,
+        None | Some((true, _)) => return true,
         Some(_) => able.find(|(suits, _)| *suits),
     };
-    if let Some((_, halves)) = other
-        && let Some(conn) = svc.conn_mut(id)
-    {
-        conn.rx = Some(halves.rx);
-        conn.tx = Some(halves.tx);
-    }
+    let Some(((_, halves), conn)) = other.zip(svc.slots.get_mut(id)) else { return false };
+    conn.rx = Some(halves.rx);
+    conn.tx = Some(halves.tx);
+    true
 }
 
 /// A client speaks plain text on a TLS port: what the vhost says.

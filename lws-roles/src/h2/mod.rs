@@ -1,5 +1,23 @@
-//! HTTP/2 (RFC 9113), the parts of it that need no socket, no clock and no user: bytes in, facts
-//! out, and back. None of them does IO or calls the user, and in steady state none allocates.
+//! HTTP/2 (RFC 9113): server connections, whose requests are streams of their own to core, and to user
+//! code what they are in HTTP/1.
+//!
+//! ```text
+//!   socket -> receive (frames) -> block (header blocks) -> stream (one exchange each) -> user
+//!   user -> stream's output -> send (whose turn, how much) -> socket
+//!                     conn, table: what all of them know
+//! ```
+//!
+//! | module | is | RFC |
+//! |---|---|---|
+//! | `server` | how connections begin | 9113 3 |
+//! | `receive`, `block` | a connection's receive half: frames; header blocks and whose they are | 9113 4-6 |
+//! | `send` | its transmit half | 9113 5.2, 9218 10 |
+//! | `conn`, `table` | what both know, and whose turn it is | 9113 5.1 |
+//! | `stream` | a request's stream | 9113 8 |
+//! | `limits` | a vhost's settings | 9113 10.5 |
+//!
+//! The rest needs no socket, no clock and no user: bytes in, facts out, and back, without allocating in
+//! steady state.
 //!
 //! | module | is | RFC |
 //! |---|---|---|
@@ -11,12 +29,23 @@
 //! | [`hpack`] | header compression | 7541 |
 //! | [`head`] | fields become the heads that http/1 has, too, and back | 9113 8, 8441 4 |
 
+mod block;
+mod conn;
 pub mod error;
 pub mod flow;
 pub mod frame;
 pub mod head;
 pub mod hpack;
+mod limits;
 pub mod payload;
 pub mod priority;
+mod receive;
+mod send;
+pub(crate) mod server;
 pub mod settings;
+mod stream;
+mod table;
 pub mod write;
+
+pub use limits::H2Vhost;
+pub use server::H2Factory;

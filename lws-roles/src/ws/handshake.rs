@@ -138,6 +138,19 @@ impl ServerHandshake {
         contains_token(fields.values("upgrade"), "websocket")
     }
 
+    /// Checks the version of the protocol that a client speaks, which is all that there is to check of
+    /// an extended CONNECT (RFC 8441).
+    ///
+    /// # Errors
+    /// It isn't ours.
+    pub fn check_version(fields: &impl Fields) -> Result<(), ServerHandshakeError> {
+        //= rfc6455#4.2.1 |Sec-WebSocket-Version| with a value of 13
+        match fields.single("sec-websocket-version") {
+            Ok(version) if version == VERSION.as_bytes() => Ok(()),
+            _ => Err(ServerHandshakeError::Version),
+        }
+    }
+
     /// Checks a request line (`version` as 1, 1 for HTTP/1.1) and its fields.
     ///
     /// # Errors
@@ -163,10 +176,7 @@ impl ServerHandshake {
         if !contains_token(fields.values("connection"), "upgrade") {
             return Err(E::Connection);
         }
-        //= rfc6455#4.2.1 |Sec-WebSocket-Version| with a value of 13
-        if fields.single("sec-websocket-version") != Ok(VERSION.as_bytes()) {
-            return Err(E::Version);
-        }
+        Self::check_version(fields)?;
         //= rfc6455#4.2.1 |Sec-WebSocket-Key|: base64 that decodes to 16 bytes
         let key = fields.single("sec-websocket-key").map_err(|_| E::Key)?;
         if !is_valid_key(key) {

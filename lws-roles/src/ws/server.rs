@@ -1,12 +1,13 @@
-//! From an HTTP/1.1 request to a WebSocket: the server's side of the handshake (RFC 6455 4.2).
+//! From an http request to a WebSocket: the server's side of the handshake, as an upgrade of HTTP/1.1
+//! (RFC 6455 4.2) and as an extended CONNECT of HTTP/2 (RFC 8441).
 //!
 //! ```text
-//!   h1: request head --> Upgrade::prepare --> Upgrade::accept --> 101, Flow::Become(halves)
-//!                           |                    |  bind, FILTER_PROTOCOL_CONNECTION, ADD_HEADERS
-//!                           '-----> Refusal <----'  h1 answers with it and goes on with HTTP
+//!   request head --> Upgrade::prepare --> Upgrade::accept --> 101, or 200 on h2, Flow::Become(halves)
+//!                       |                    |  bind, FILTER_PROTOCOL_CONNECTION, ADD_HEADERS
+//!                       '-----> Refusal <----'  the exchange answers with it and goes on with HTTP
 //! ```
 //!
-//! Called by the h1 server role, for a request that asks for it, after HTTP_CONFIRM_UPGRADE. The
+//! Called by the http exchange, for a request that asks for it, after HTTP_CONFIRM_UPGRADE. The
 //! request's head stays in the role data, where user code reads it up to and in ESTABLISHED; that
 //! is why the head is looked at first, without a [`Cx`]. Never answers a request that it refuses.
 
@@ -20,7 +21,7 @@ use super::tokens::tokens;
 use super::tx::WsTx;
 use crate::http::head::{RequestHead, Version};
 use crate::http::transaction::Transaction;
-use lws_core::{BindingId, Cx, Fields, Halves, Reason};
+use lws_core::{BindingId, BodyLength, Cx, Fields, Halves, Head, Reason, Start};
 
 /// Why the upgrade isn't made, as an answer to the request. When user code has begun a response of
 /// its own (in FILTER_PROTOCOL_CONNECTION), that stands instead.
@@ -42,7 +43,8 @@ impl Refusal {
 
 /// A request that may become a WebSocket, and what is needed of it.
 pub(crate) struct Upgrade {
-    accept: [u8; ACCEPT_LEN],
+    /// What proves that the handshake was understood; h2 needs no such proof.
+    accept: Option<[u8; ACCEPT_LEN]>,
     /// Subprotocols in the client's order of preference.
     offered: Vec<Box<str>>,
     extensions: Offers,
@@ -51,17 +53,15 @@ pub(crate) struct Upgrade {
 impl Upgrade {
     /// Checks the head of a request.
     pub(crate) fn prepare(head: &RequestHead) -> Result<Self, Refusal> {
-        let version = match head.version() {
-            Version::Http10 => (1, 0),
-            Version::Http11 => (1, 1),
-            Version::Http2 => (2, 0),
+        let method = head.method().as_str().as_bytes();
+        let checked = match head.version() {
+            Version::Http10 => ServerHandshake::check(method, (1, 0), head.fields()).map(Some),
+            Version::Http11 => ServerHandshake::check(method, (1, 1), head.fields()).map(Some),
+            //= rfc8441#5 Sec-WebSocket-Key and -Accept, Upgrade and Connection aren't used
+            Version::Http2 => ServerHandshake::check_version(head.fields()).map(|()| None),
         };
-        let ServerHandshake { accept } =
-            ServerHandshake::check(head.method().as_str().as_bytes(), version, head.fields()).map_err(|e| Refusal {
-                status: e.status(),
-                headers: e.headers(),
-                text: e.text(),
-            })?;
+        let accept = checked.map_err(|e| Refusal { status: e.status(), headers: e.headers(), text: e.text() })?;
+        let accept = accept.map(|handshake| handshake.accept);
         let lists = head.headers().filter(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-protocol"));
         let names = lists.flat_map(|(_, list)| tokens(list)).map(|name| name.map(Box::from));
         let offered = names.collect::<Result<_, _>>();
@@ -71,7 +71,7 @@ impl Upgrade {
         Ok(Self { accept, offered, extensions: Offers::read(lists.map(|(_, list)| list)) })
     }
 
-    /// Binds the connection to the protocol, asks user code, and answers with 101. The connection
+    /// Binds the connection to the protocol, asks user code, and answers. The connection
     /// is to [become](lws_core::Flow::Become) the halves.
     pub(crate) fn accept(self, cx: &mut Cx<'_>) -> Result<Halves, Refusal> {
         admit(cx)?;
@@ -83,10 +83,10 @@ impl Upgrade {
         let deflate = if filtered.is_ok() { self.deflate(cx) } else { None };
         let agreed = filtered.and_then(|()| cx.user(Reason::AddHeaders(&mut fields)));
         let answered = cx.role_data::<Transaction>().is_some_and(|t| t.has_begun());
-        // user code that closes the connection gets no 101, and its DROP from the new role
+        // user code that closes the connection gets no answer, and its DROP from the new role
         let closing = cx.is_closing();
         let extensions = deflate.as_ref().map(|(_, answer)| &**answer);
-        let made = closing || (agreed.is_ok() && !answered && self.send_101(cx, subprotocol, extensions, &fields));
+        let made = closing || (agreed.is_ok() && !answered && self.answer(cx, subprotocol, extensions, &fields));
         cx.return_fields(fields);
         if made {
             return Ok(halves(Sender::Server, deflate.map(|(agreed, _)| agreed)));
@@ -122,12 +122,13 @@ impl Upgrade {
         cx.user(Reason::ConfirmExtensionOkay(deflate::NAME)).is_ok().then_some(chosen)
     }
 
-    /// Whether the 101 went into the output.
-    fn send_101(&self, cx: &mut Cx<'_>, subprotocol: Option<&str>, extensions: Option<&str>, fields: &Fields) -> bool {
+    /// Whether the answer went into the output.
+    fn answer(&self, cx: &mut Cx<'_>, subprotocol: Option<&str>, extensions: Option<&str>, fields: &Fields) -> bool {
+        let Some(accept) = &self.accept else { return answer_connect(cx, subprotocol, extensions, fields) };
         //= rfc6455#4.2.2 101, Upgrade, Connection, Sec-WebSocket-Accept, and the chosen subprotocol
         let sent = cx.raw().send_with(|out| {
             out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n");
-            put(out, "Sec-WebSocket-Accept", &self.accept);
+            put(out, "Sec-WebSocket-Accept", accept);
             if let Some(name) = subprotocol {
                 put(out, "Sec-WebSocket-Protocol", name.as_bytes());
             }
@@ -139,6 +140,19 @@ impl Upgrade {
         });
         sent.is_ok()
     }
+}
+
+/// The answer to an extended CONNECT: a response like any other, whose body is the WebSocket.
+//= rfc8441#5 any 2xx instead of 101; the subprotocol and extensions as in HTTP/1.1
+fn answer_connect(cx: &mut Cx<'_>, subprotocol: Option<&str>, extensions: Option<&str>, fields: &Fields) -> bool {
+    let mut all = Fields::new();
+    let agreed = [("sec-websocket-protocol", subprotocol), ("sec-websocket-extensions", extensions)];
+    let agreed = agreed.into_iter().filter_map(|(name, value)| Some((name, value?.as_bytes())));
+    let own = fields.iter().filter(|(name, _)| !is_reserved(name));
+    if agreed.chain(own).any(|(name, value)| all.add_bytes(name, value).is_err()) {
+        return false;
+    }
+    cx.write_head(&Head { start: Start::Response { status: 200 }, fields: &all, body: BodyLength::Unknown }).is_ok()
 }
 
 /// Both halves of an established connection.

@@ -131,7 +131,7 @@ fn rfc7301_3_2_no_application_protocol_in_common() {
     let mut b = Bench::with(|v| v);
     let talk = b.fetch(https("/").alpn("h2,spdy/3"));
     assert!(talk.error().to_lowercase().contains("protocol"), "{talk:?}");
-    assert_eq!(b.fetch(https("/").alpn("h2,http/1.1")).completed(), b"localhost");
+    assert_eq!(b.fetch(https("/").alpn("spdy/3,http/1.1")).completed(), b"localhost");
 }
 
 #[test]

@@ -20,6 +20,8 @@
 
 mod body;
 mod opening;
+#[cfg(feature = "h2")]
+mod to_h2;
 
 use super::body::BodyReader;
 use super::tx::H1Tx;
@@ -97,6 +99,9 @@ struct H1Rx {
     unread: bool,
     /// Nothing has told yet that the peer speaks http, and the vhost has a role for who doesn't.
     may_fall_back: bool,
+    /// The connection may turn out to be HTTP/2: nothing else has come on it.
+    #[cfg(feature = "h2")]
+    may_be_h2: bool,
 }
 
 impl RoleRx for H1Rx {
@@ -108,12 +113,25 @@ impl RoleRx for H1Rx {
         let settings = HttpSettings::of(cx);
         cx.set_timeout(Pending::HttpContent, Some(micros(settings.head_timeout)));
         self.may_fall_back = cx.has_fallback();
+        #[cfg(feature = "h2")]
+        {
+            //= rfc9113#3.3 prior knowledge is for cleartext; under TLS ALPN says it
+            self.may_be_h2 = !cx.is_tls();
+        }
         let step = self.exchange.connected(cx);
         self.take(cx, step)
     }
 
     fn rx(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Flow {
         while !data.is_empty() && !cx.is_paused() {
+            #[cfg(feature = "h2")]
+            if self.may_be_h2 {
+                match to_h2::preface(data.bytes()) {
+                    to_h2::Preface::Undecided => return Flow::Continue,
+                    to_h2::Preface::Whole(halves) => return self.go_over(cx, halves),
+                    to_h2::Preface::Other => self.may_be_h2 = false,
+                }
+            }
             let flow = match self.state {
                 State::Head if self.may_fall_back => match opening(data.bytes()) {
                     Opening::Undecided => return Flow::Continue,
@@ -229,6 +247,12 @@ impl H1Rx {
         };
         self.scanned = 0;
         self.head_begun = false;
+        #[cfg(feature = "h2")]
+        if body.is_none()
+            && let Some(flow) = self.upgrade_to_h2(cx)
+        {
+            return Some(flow);
+        }
         self.unread = body.is_some();
         self.state = body.map_or(State::Answering, State::Body);
         let step = self.exchange.request(cx, Arrival { body: length, websocket });

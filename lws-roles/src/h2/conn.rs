@@ -1,0 +1,139 @@
+//! What the two halves of an h2 connection, and those of its streams, know together: streams,
+//! windows, settings, the header encoder. It is the connection's role data, so that a stream's
+//! transmit half reaches it while the connection's receive half is on the stack.
+//!
+//! ```text
+//!   open --GOAWAY sent or received--> draining: no new streams --last stream gone--> closed
+//!     '--- connection error -------> dead: nothing is sent behind the GOAWAY
+//! ```
+//!
+//! Appends frames to an output that it is given; calls nobody.
+
+use super::error::ErrorCode;
+use super::flow::{RecvWindow, SendWindow};
+use super::frame::{END_STREAM, FrameHead, Kind};
+use super::hpack::Encoder;
+use super::limits::{FIRST_WINDOW, H2Settings};
+use super::settings::{Settings, Side};
+use super::table::{Stream, Table};
+use super::write;
+use lws_core::WsiId;
+
+/// The dynamic table of our encoder, at most.
+const TABLE: u32 = 4096;
+
+/// Streams we broke off whose frames may still be on their way.
+const RESETS: usize = 64;
+
+pub(super) struct H2Conn {
+    pub(super) side: Side,
+    pub(super) ours: H2Settings,
+    pub(super) peer: Settings,
+    pub(super) encoder: Encoder,
+    pub(super) table: Table,
+    pub(super) send: SendWindow,
+    pub(super) receive: RecvWindow,
+    /// The highest number of a stream that the peer has opened.
+    pub(super) last_peer: u32,
+    /// The number of the next stream that we open.
+    pub(super) next_own: u32,
+    /// Streams that wait until the peer takes more, or until it has said how many.
+    pub(super) waiting: Vec<WsiId>,
+    /// There are to be no new streams.
+    pub(super) draining: bool,
+    /// GOAWAY for an error has been written.
+    pub(super) dead: bool,
+    resets: Vec<u32>,
+}
+
+impl H2Conn {
+    pub(super) fn new(side: Side, ours: H2Settings) -> Self {
+        Self {
+            side,
+            ours,
+            peer: Settings::default(),
+            encoder: Encoder::new(TABLE),
+            table: Table::default(),
+            send: SendWindow::new(FIRST_WINDOW),
+            receive: RecvWindow::new(FIRST_WINDOW),
+            last_peer: 0,
+            next_own: 1,
+            waiting: Vec::new(),
+            draining: false,
+            dead: false,
+            resets: Vec::new(),
+        }
+    }
+
+    /// A stream's windows as both ends have agreed.
+    pub(super) fn stream(&self, sid: u32, wsi: WsiId) -> Stream {
+        let receive = RecvWindow::new(self.ours.stream_window);
+        Stream::new(sid, wsi, SendWindow::new(self.peer.initial_window_size), receive)
+    }
+
+    /// Whether frames of a stream that isn't there any more are to be ignored: it was us who ended it.
+    //= rfc9113#5.1 an endpoint that sends RST_STREAM MUST be prepared to receive any frames that were sent before it arrived
+    pub(super) fn was_reset(&self, sid: u32) -> bool {
+        self.resets.contains(&sid)
+    }
+
+    /// Ends a stream at once, both ways.
+    pub(super) fn reset(&mut self, out: &mut Vec<u8>, sid: u32, code: ErrorCode) {
+        if self.dead {
+            return;
+        }
+        write::rst_stream(out, sid, code);
+        if self.resets.len() == RESETS {
+            self.resets.remove(0);
+        }
+        self.resets.push(sid);
+        if let Some(stream) = self.table.by_number(sid) {
+            stream.reset = true;
+        }
+    }
+
+    /// A frame with what a stream sends.
+    pub(super) fn data(out: &mut Vec<u8>, sid: u32, bytes: &[u8], end: bool) {
+        let flags = if end { END_STREAM } else { 0 };
+        out.extend_from_slice(&FrameHead::new(Kind::Data, flags, sid, bytes.len()).to_wire());
+        out.extend_from_slice(bytes);
+    }
+
+    /// A stream is gone: what the peer is to hear of it. `whole`: with all its output sent.
+    pub(super) fn gone(&mut self, out: &mut Vec<u8>, key: u32, whole: bool) {
+        let Some(stream) = self.table.remove(key) else { return };
+        if self.dead || stream.reset {
+            return;
+        }
+        if !stream.local_ended && whole && (stream.tunnel || stream.fin) {
+            //= rfc8441#5 an orderly TCP-level close is an END_STREAM, a reset is RST_STREAM with CANCEL
+            Self::data(out, stream.sid, &[], true);
+            if !stream.remote_ended {
+                self.reset(out, stream.sid, ErrorCode::NoError);
+            }
+        } else if !stream.local_ended {
+            self.reset(out, stream.sid, ErrorCode::Cancel);
+        } else if !stream.remote_ended {
+            //= rfc9113#8.1 after a complete response a server MAY ask with NO_ERROR that the request be given up
+            let code = if self.side == Side::Server { ErrorCode::NoError } else { ErrorCode::Cancel };
+            self.reset(out, stream.sid, code);
+        }
+    }
+
+    /// The connection ends for an error. Nothing follows.
+    pub(super) fn die(&mut self, out: &mut Vec<u8>, code: ErrorCode, why: &str) {
+        if !self.dead {
+            write::goaway(out, self.last_peer, code, why);
+            self.dead = true;
+            self.draining = true;
+        }
+    }
+
+    /// No new streams; those that there are go on.
+    pub(super) fn drain(&mut self, out: &mut Vec<u8>) {
+        if !self.draining {
+            write::goaway(out, self.last_peer, ErrorCode::NoError, "");
+            self.draining = true;
+        }
+    }
+}
