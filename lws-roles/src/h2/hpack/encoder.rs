@@ -7,9 +7,9 @@
 //!                    └─> literal: its name by index if there is one, indexing by Indexing::of
 //! ```
 //!
-//! The dynamic table is found through a small lossy hash: a bucket knows the last entry that fell
-//! into it, and the entry itself tells whether it is the right one. A collision costs a literal
-//! where an index would have done; nothing is ever searched.
+//! Entries of the dynamic table are found through a small lossy hash: a set knows the last four that
+//! fell into it, and the entry itself tells whether it is the right one. One that was forgotten costs
+//! a literal where an index would have done; the table is never searched.
 //!
 //! Called by the connection for each HEADERS it sends, in the order of sending. It appends to the
 //! caller's buffer, never fails, and allocates nothing once the table has its size.
@@ -19,7 +19,9 @@ use super::static_table::{self, FIRST_DYNAMIC, hash};
 use super::table::{ENTRY_OVERHEAD, Table};
 use super::{MAX_TABLE_SIZE, huffman, integer};
 
-const BUCKETS: usize = 64;
+/// Entries that fall together and are all known.
+const WAYS: usize = 4;
+const SETS: usize = 16;
 
 /// The sending side of HPACK: one per connection, as long as it lasts.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub struct Encoder {
     inserted: u16,
     /// By hash of a whole field, and of a name alone: the number of the entry, counted as
     /// `inserted`. Empty until the first entry.
-    buckets: Vec<u16>,
+    sets: Vec<[u16; WAYS]>,
 }
 
 impl Encoder {
@@ -47,7 +49,7 @@ impl Encoder {
             cap: cap.min(MAX_TABLE_SIZE),
             smallest: None,
             inserted: 0,
-            buckets: Vec::new(),
+            sets: Vec::new(),
         };
         new.set_peer_limit(default);
         new
@@ -62,7 +64,7 @@ impl Encoder {
         self.smallest = Some(self.smallest.unwrap_or(max).min(max));
         self.table.set_max(max);
         if max == 0 {
-            self.buckets = Vec::new();
+            self.sets = Vec::new();
         }
     }
 
@@ -75,7 +77,7 @@ impl Encoder {
     /// The bytes on the heap.
     #[must_use]
     pub fn heap(&self) -> usize {
-        self.table.heap() + self.buckets.capacity() * size_of::<u16>()
+        self.table.heap() + self.sets.capacity() * size_of::<[u16; WAYS]>()
     }
 
     /// Begins a block: appends what must stand before its fields, mostly nothing.
@@ -118,12 +120,11 @@ impl Encoder {
         let how = how.unwrap_or_else(|| Indexing::of(name, value));
         let field_hash = hash(name_hash, value);
         if how == Indexing::Add
-            && let Some((index, found)) = self.candidate(field_hash, name)
-            && found == value
+            && let Some(index) = self.candidate(field_hash, name, Some(value))
         {
             return integer::write(out, 0x80, 7, index);
         }
-        let index = first.or_else(|| self.candidate(name_hash, name).map(|(index, _)| index)).unwrap_or(0);
+        let index = first.or_else(|| self.candidate(name_hash, name, None)).unwrap_or(0);
         // an entry of more than half the table would push out too much that is used more often
         let fits = name.len() + value.len() + ENTRY_OVERHEAD <= self.table.max() as usize / 2;
         match how {
@@ -140,33 +141,38 @@ impl Encoder {
         }
     }
 
-    /// The index and the value of the entry that the bucket of `hash` knows, if it is still there and
-    /// has this name.
-    fn candidate(&self, hash: u32, name: &[u8]) -> Option<(u32, &[u8])> {
-        let number = *self.buckets.get(bucket(hash))?;
-        let age = self.inserted.wrapping_sub(1).wrapping_sub(number);
-        let (found, value) = self.table.get(age.into())?;
-        (found == name).then_some((FIRST_DYNAMIC + u32::from(age), value))
+    /// The index of an entry of this name that the set of `hash` knows, the value being
+    /// `value` if that is given.
+    fn candidate(&self, hash: u32, name: &[u8], value: Option<&[u8]>) -> Option<u32> {
+        self.sets.get(set(hash))?.iter().find_map(|number| {
+            let age = self.inserted.wrapping_sub(1).wrapping_sub(*number);
+            let (n, v) = self.table.get(age.into())?;
+            let found = n == name && value.is_none_or(|value| v == value);
+            found.then_some(FIRST_DYNAMIC + u32::from(age))
+        })
     }
 
     fn insert(&mut self, name: &[u8], value: &[u8], field_hash: u32, name_hash: Option<u32>) {
         if !self.table.insert(name, value) {
             return;
         }
-        if self.buckets.is_empty() {
-            self.buckets.resize(BUCKETS, 0);
+        if self.sets.is_empty() {
+            self.sets.resize(SETS, [0; WAYS]);
         }
+        let newest = self.inserted;
         for hash in name_hash.into_iter().chain([field_hash]) {
-            if let Some(number) = self.buckets.get_mut(bucket(hash)) {
-                *number = self.inserted;
+            // the one that was inserted first goes
+            let ways = self.sets.get_mut(set(hash)).map(|ways| ways.iter_mut());
+            if let Some(oldest) = ways.and_then(|ways| ways.max_by_key(|number| newest.wrapping_sub(**number))) {
+                *oldest = newest;
             }
         }
         self.inserted = self.inserted.wrapping_add(1);
     }
 }
 
-const fn bucket(hash: u32) -> usize {
-    (hash >> 16) as usize % BUCKETS
+const fn set(hash: u32) -> usize {
+    (hash >> 16) as usize % SETS
 }
 
 /// Appends a string literal in its shorter form.

@@ -139,7 +139,8 @@ impl Table {
         self.base = self.base.wrapping_add(oldest as u32);
         let need = self.arena.len() + bytes;
         if need > self.arena.capacity() / 2 {
-            let room = (2 * need).max(FIRST_ARENA).min(2 * self.max);
+            // in few steps, or it would creep up with each set of entries that is a little larger
+            let room = (2 * need).next_power_of_two().max(FIRST_ARENA).min(2 * self.max);
             self.arena.reserve_exact(room.saturating_sub(self.arena.len()));
         }
     }

@@ -148,6 +148,17 @@ fn rfc7541_2_3_3_a_name_is_found_in_the_dynamic_table() {
 }
 
 #[test]
+fn fields_that_are_sent_again_and_again_are_all_known() {
+    let names: Vec<String> = (0..20).map(|i| format!("x-field-number-{i}")).collect();
+    let fields: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "value")).collect();
+    let mut encoder = Encoder::new(4096);
+    encode(&mut encoder, &fields);
+    // a set may forget a few, and no more
+    let again = encode(&mut encoder, &fields).len();
+    assert!(again <= 40, "{again}");
+}
+
+#[test]
 fn rfc9113_8_3_2_statuses() {
     let status = |code| {
         let mut out = Vec::new();
