@@ -1,5 +1,7 @@
 //! What the examples share: the options they all have, and where their pages are.
 
+pub mod bulk;
+
 use lws::prelude::*;
 use lws::system::log::{Level, set_log_level};
 use lws::tls::{ClientTls, ServerTls};
