@@ -1,7 +1,7 @@
 //! Connects to a server and sends it back whatever it sends, until it closes. See README.md.
 
-use lws::RetryPolicy;
 use lws::prelude::*;
+use lws::{Reconnect, RetryPolicy};
 use minimal_examples as common;
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -18,10 +18,9 @@ const CONNECT: u32 = 0;
 
 /// Per vhost.
 struct Echo {
-    server: ConnectInfo,
+    server: Reconnect,
     /// End when the first connection has ended.
     once: bool,
-    tries: u16,
     failed: Rc<Cell<bool>>,
 }
 
@@ -38,7 +37,7 @@ impl Echo {
         if self.once {
             wsi.vhost().stop();
         } else {
-            wsi.vhost().retry_sul_schedule(CONNECT, &mut self.tries);
+            self.server.ended(wsi);
         }
     }
 }
@@ -57,7 +56,7 @@ impl Protocol for Echo {
             Reason::ClientEstablished => {
                 lwsl_user!("connected");
                 self.failed.set(false);
-                self.tries = 0;
+                self.server.established();
             }
             Reason::ClientReceive(rx) => {
                 // a piece of a message goes back as that piece: the echo needs no memory for the rest
@@ -92,8 +91,14 @@ impl Protocol for Echo {
     }
 
     fn vhost_callback(&mut self, vh: &mut Vh<'_>, reason: VhostReason) -> Result<(), Close> {
-        if let VhostReason::ProtocolInit | VhostReason::User(CONNECT) = reason {
-            vh.client_connect(self.server.clone());
+        match reason {
+            VhostReason::ProtocolInit => {
+                self.server.connect(vh);
+            }
+            VhostReason::User(key) => {
+                self.server.due(vh, key);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -108,7 +113,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         server = server.iface(iface);
     }
     let failed = Rc::new(Cell::new(false));
-    let echo = Echo { server, once: args.has("-o"), tries: 0, failed: Rc::clone(&failed) };
+    let echo = Echo { server: Reconnect::new(server, CONNECT), once: args.has("-o"), failed: Rc::clone(&failed) };
     let mut vhost = common::client_vhost(&args).protocol(echo).ws_validate_utf8(true).retry_and_idle_policy(RETRY);
     if !args.has("-n") {
         vhost = vhost.ws_permessage_deflate(PermessageDeflate::new());
