@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The chat with peers that compress and peers that don't: the same messages, and fewer bytes on the
-# wire; connections hold no compressor; a bomb ends its connection; two tabs of a browser chat.
+# wire; a bomb ends its connection; idle connections hold no compressor; two tabs of a browser chat.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../../selftest-lib.sh
@@ -83,6 +83,34 @@ large.send("still here")
 assert small.recv(timeout=20) == "still here"
 for ws in small, large:
     ws.close()
+PYTHON
+
+# 150 connections that owned a compressor would have some 40 MB
+peer - "$PORT" "$PID" <<'PYTHON'
+import re
+import sys
+from contextlib import ExitStack
+from websockets.sync.client import connect
+
+
+def resident():
+    return int(re.search(r"VmRSS:\s+(\d+) kB", open(f"/proc/{sys.argv[2]}/status").read())[1])
+
+
+with ExitStack() as stack:
+    before = resident()
+    clients = [
+        stack.enter_context(connect(f"ws://127.0.0.1:{sys.argv[1]}/", subprotocols=["lws-minimal"], proxy=None))
+        for _ in range(150)
+    ]
+    for sender in clients[0], clients[-1]:
+        sender.send("to all " * 1000)
+        for ws in clients:
+            assert ws.recv(timeout=20) == "to all " * 1000
+    assert clients[0].protocol.extensions, "nothing is compressed"
+    grown = resident() - before
+    print(f"{grown} kB for {len(clients)} connections")
+    assert grown < 16 * 1024, f"{grown} kB"
 PYTHON
 
 need chromium chromedriver
