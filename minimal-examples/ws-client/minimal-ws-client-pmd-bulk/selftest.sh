@@ -127,7 +127,7 @@ kill "$PID"
 # nobody there; then the other end of the same name
 run_failing minimal-ws-client-pmd-bulk --port "$PORT"
 expect_in "without a server" "connection failed" "$OUT"
-for flags in "" -c -n -b "-b -c" "-n -b"; do
+for flags in "" -c "-b -c" "-n -b"; do
     read -ra server <<<"$flags"
     start_server minimal-ws-server-pmd-bulk ${server[@]+"${server[@]}"}
     client=()
