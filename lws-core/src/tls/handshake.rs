@@ -232,15 +232,12 @@ fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
     }
     let Some(conn) = svc.conn_mut(id).filter(|c| !c.has(flag::CLOSING)) else { return };
     conn.phase = Phase::Open;
-    match alpn {
-        _ if client => {
-            if !speak_as_client(svc, id, alpn.as_deref()) {
-                let chosen = alpn.as_deref().unwrap_or("none");
-                return failed(svc, id, &format!("the server chose an application protocol that isn't ours: {chosen}"));
-            }
-        }
-        Some(alpn) => speak(svc, id, &alpn),
-        None => {}
+    if client && !speak_as_client(svc, id, alpn.as_deref()) {
+        let chosen = alpn.as_deref().unwrap_or("none");
+        return failed(svc, id, &format!("the server chose an application protocol that isn't ours: {chosen}"));
+    }
+    if let Some(alpn) = alpn.filter(|_| !client) {
+        speak(svc, id, &alpn);
     }
     dispatch::start(svc, users, id);
     svc.queue_read(id);
