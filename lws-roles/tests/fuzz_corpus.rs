@@ -1,0 +1,34 @@
+//! Replays the corpus of the fuzz targets (`fuzz/`): the checks of `fuzz/harness` hold for each file.
+//! Whatever fuzzing finds is added there, so this is its regression test as well.
+
+#![cfg(feature = "deflate")]
+
+#[path = "../fuzz/harness/mod.rs"]
+mod harness;
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut count = 0;
+    for entry in fs::read_dir(&folder).expect("the corpus is there") {
+        let path = entry.expect("readable").path();
+        let data = fs::read(&path).expect("readable");
+        // which file it is is not in the checks' own words
+        assert!(catch_unwind(|| run(&data)).is_ok(), "{} fails; see above", path.display());
+        count += 1;
+    }
+    assert!(count >= 10, "{count} files in {}", folder.display());
+}
+
+#[test]
+fn rfc6455_5_frames() {
+    replay("ws_frames", harness::frames::run);
+}
+
+#[test]
+fn rfc6455_4_handshakes() {
+    replay("ws_handshake", harness::handshake::run);
+}
