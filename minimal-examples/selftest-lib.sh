@@ -170,6 +170,31 @@ peer() {
     timeout 75 "$PYTHON" "$script" "$@" || fail "peer ${script##*/} $* ended with $?"
 }
 
+# peer_status SCRIPT ARGUMENT...: runs a peer that may say by its exit status that it was skipped.
+peer_status() {
+    timeout 75 "$PYTHON" "$PEERS/$1" "${@:2}"
+}
+
+# skip_part NAME REASON: goes on without a part that lacks a tool, which counts as skipped.
+skip_part() {
+    [ "${LWS_REQUIRE_PEERS:-}" = 1 ] && fail "$1: skipped, but nothing may be: $2"
+    echo "$1: $2" | tee -a "${LWS_SKIP_LOG:-/dev/null}"
+}
+
+# has_node_peers: whether node and the packages in api-tests/peers/node are there; else it says that the
+# part with them is skipped. NODE_PATH is set.
+has_node_peers() {
+    export NODE_PATH=${LWS_PEERS_NODE:-}
+    node -e 'require("ws")' >/dev/null 2>&1 && return
+    skip_part "node peers of $(basename "$PWD")" "needs node and its package ws"
+    return 1
+}
+
+# node_peer ARGUMENT...: runs ws_node.js, which must succeed.
+node_peer() {
+    timeout 75 node "$PEERS/node/ws_node.js" "$@" || fail "peer ws_node.js $* ended with $?"
+}
+
 # start_peer SCRIPT ARGUMENT...: starts a peer that is a server; sets PID, PORT, and SERVER_LOG.
 start_peer() {
     local name=$1

@@ -43,7 +43,7 @@ def opening(args, subprotocols=None):
         subprotocols = [args.subprotocol]
     return connect(
         args.url, subprotocols=subprotocols, compression=args.compression, max_size=None, proxy=None,
-        ping_interval=None, open_timeout=10, close_timeout=CLOSE_TIMEOUT, ssl=args.ssl,
+        ping_interval=None, open_timeout=10, close_timeout=CLOSE_TIMEOUT, ssl=args.ssl, origin=args.origin,
     )
 
 
@@ -293,6 +293,7 @@ def main():
     parser.add_argument("--case", choices=sorted([*CASES, "all"]), default="all")
     parser.add_argument("--subprotocol", help="offer this one")
     parser.add_argument("--compression", choices=["deflate"], help="offer permessage-deflate")
+    parser.add_argument("--origin", help="send this Origin (default: none)")
     parser.add_argument("--cacert", metavar="FILE", help="wss: certificates to trust, PEM")
     parser.add_argument("--size", type=int, default=16 << 20, help="big: bytes (default 16 MiB)")
     parser.add_argument("--count", type=int, default=2000, help="pipeline: messages")

@@ -104,6 +104,20 @@ run_failing minimal-ws-client-echo -p "$PORT" -o -u /refuse/403
 expect_in "refused" "status 403" "$OUT"
 stop "$PID"
 
+# --- node's server, which checks what comes back, with compression in all forms and without
+if has_node_peers; then
+    for form in plain default fresh server-small both-small; do
+        options=()
+        [ "$form" = plain ] || options=(--deflate "$form")
+        start "node-$form" node "$PEERS/node/ws_node.js" server "${options[@]}"
+        wait_for "$WORK/node-$form.log" '^PORT '
+        run minimal-ws-client-echo -s 127.0.0.1 -p "$(sed -n 's/^PORT //p' "$WORK/node-$form.log")" -o
+        wait_for "$WORK/node-$form.log" '^CLOSED 1000|^FAIL'
+        expect "failures of node $form" "" "$(grep '^FAIL' "$WORK/node-$form.log" || true)"
+        kill "$PID"
+    done
+fi
+
 # --- the same by TLS
 test_certificates
 start tls-server "$PYTHON" "$WORK/server.py" plain "$CERTS/server.cert" "$CERTS/server.key"

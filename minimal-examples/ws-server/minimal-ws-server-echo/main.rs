@@ -4,7 +4,8 @@
 use lws::prelude::*;
 use minimal_examples as common;
 
-const USAGE: &str = "minimal-ws-server-echo [-p PORT] [-s] [--cert FILE --key FILE] [-o] [-n] [-d LEVELS]";
+const USAGE: &str = "minimal-ws-server-echo [-p PORT] [-s] [--cert FILE --key FILE] [-o] [-n] [--origin ORIGIN] \
+                     [--strict-host] [-d LEVELS]";
 
 /// Per vhost.
 struct Echo {
@@ -57,12 +58,16 @@ impl Protocol for Echo {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key", "-o", "-n"]);
+    let args = common::start(USAGE, &["-p", "-s", "--cert", "--key", "-o", "-n", "--origin", "--strict-host"]);
     let mut vhost = Vhost::new("localhost")
         .port(common::port(&args))
         .protocol(Echo { once: args.has("-o") })
         .ws_any_subprotocol(true)
+        .ws_strict_host(args.has("--strict-host"))
         .ws_validate_utf8(true);
+    if let Some(origin) = args.option("--origin") {
+        vhost = vhost.ws_allowed_origins([origin]);
+    }
     if !args.has("-n") {
         vhost = vhost.ws_permessage_deflate(PermessageDeflate::new());
     }
