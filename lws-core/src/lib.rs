@@ -68,7 +68,9 @@ pub use output::TxCx;
 pub use protocol::Protocol;
 pub use reason::{Reason, USER, VhostReason, WsRx};
 pub use reconnect::Reconnect;
-pub use role::{Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, RoleRx, RoleTx, RxBuf, Start};
+pub use role::{
+    Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, RoleRx, RoleTx, RxBuf, SharedMessage, Start,
+};
 pub use system::retry::RetryPolicy;
 pub use time::timers::TimerId;
 pub use tls::{

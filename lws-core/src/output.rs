@@ -8,9 +8,9 @@
 //!
 //! Called by the views, by receive halves and by `turn`. Never calls user code, nor a receive half.
 
-use crate::conn::{Phase, flag};
+use crate::conn::{Conn, Phase, flag};
 use crate::net::io::Io;
-use crate::role::RoleTx;
+use crate::role::{RoleTx, SharedMessage};
 use crate::service::Service;
 use crate::tx::{CORK_LIMIT, DIRECT_MIN};
 use crate::{Close, Write, WriteError, WsiId};
@@ -19,8 +19,8 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 
-/// Connections touched in one turn beyond which they are flushed before it ends, so that a
-/// broadcast doesn't hold a buffer for each receiver.
+/// Connections touched in one turn or one callback beyond which they are flushed before it ends, so
+/// that a broadcast doesn't hold a buffer for each receiver.
 const MAX_TOUCHED: usize = 32;
 
 /// A touched stream counts less: it has a buffer, but no write of its own.
@@ -42,7 +42,30 @@ impl Service {
         if conn.out.is_backlog() {
             return Err(WriteError::Backlogged);
         }
-        self.with_tx(id, |tx, cx| tx.write(cx, data, how)).ok_or(WriteError::Gone)?
+        self.user_writes(id, |tx, cx| tx.write(cx, data, how))
+    }
+
+    /// As [`write`](Self::write), of a message that was made for many. Whether there is room is the
+    /// role's question, after that of the kind: what doesn't receive such messages can't lag behind.
+    pub(crate) fn write_shared(&mut self, id: WsiId, message: &dyn SharedMessage) -> Result<usize, WriteError> {
+        if !self.conn(id).is_some_and(Conn::is_deliverable) {
+            return Err(WriteError::Gone);
+        }
+        self.user_writes(id, |tx, cx| tx.write_shared(cx, message))
+    }
+
+    /// Runs the transmit half for user code, which may write to any number of connections in one
+    /// callback.
+    pub(crate) fn user_writes<R>(
+        &mut self,
+        id: WsiId,
+        f: impl FnOnce(&mut dyn RoleTx, &mut TxCx<'_>) -> Result<R, WriteError>,
+    ) -> Result<R, WriteError> {
+        let result = self.with_tx(id, f).ok_or(WriteError::Gone)?;
+        if self.has_many_touched() {
+            self.flush_touched();
+        }
+        result
     }
 
     /// Runs the transmit half with itself taken out of the slot.
@@ -185,6 +208,11 @@ impl TxCx<'_> {
     /// The connection written to.
     pub fn id(&self) -> WsiId {
         self.id
+    }
+
+    /// Whether an earlier write is still on its way to the kernel, so that user code is to wait.
+    pub fn is_backlogged(&self) -> bool {
+        self.svc.conn(self.id).is_some_and(|c| c.out.is_backlog())
     }
 
     /// Puts bytes into the output: `head` and then `payload`. They leave at the end of the turn,

@@ -15,6 +15,7 @@
 //! Called by `turn`; implemented above this crate.
 
 use crate::{Close, ConnectInfo, Cx, Fields, Pending, TxCx, Write, WriteError};
+use std::any::Any;
 use std::rc::Rc;
 
 /// What the receive half decided.
@@ -215,6 +216,11 @@ pub struct Head<'a> {
     pub body: BodyLength,
 }
 
+/// A message that is made once and written to many connections, of a type that some role knows:
+/// WebSocket's is `ws::Shared`. For [`Wsi::write_shared`](crate::Wsi::write_shared) and
+/// [`Vh::broadcast`](crate::Vh::broadcast).
+pub trait SharedMessage: Any {}
+
 /// Transmit half of a role: the framer. Stays in its slot, so that any callback on any
 /// connection can reach it. Never calls user code.
 pub trait RoleTx {
@@ -223,6 +229,13 @@ pub trait RoleTx {
 
     /// Writes the head of an HTTP message. Roles without such heads refuse.
     fn write_head(&mut self, _cx: &mut TxCx<'_>, _head: &Head<'_>) -> Result<(), WriteError> {
+        Err(WriteError::WrongKind)
+    }
+
+    /// Puts a message that was made for many connections into this one's output. Takes all of it or
+    /// none. Roles refuse what isn't theirs, and only then, by [`TxCx::is_backlogged`], what there is
+    /// no room for. The default refuses all.
+    fn write_shared(&mut self, _cx: &mut TxCx<'_>, _message: &dyn SharedMessage) -> Result<usize, WriteError> {
         Err(WriteError::WrongKind)
     }
 

@@ -5,7 +5,7 @@ use crate::connect::{self, ConnectInfo};
 use crate::service::{Deferred, Due, Service};
 use crate::time::timers::TimerId;
 use crate::wsi::{Wsi, micros};
-use crate::{Adopt, BindingId, CancelService, RetryPolicy, VhostId, WsiId};
+use crate::{Adopt, BindingId, CancelService, RetryPolicy, SharedMessage, VhostId, WriteError, WsiId};
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -145,6 +145,33 @@ impl<'a> Vh<'a> {
                 self.svc.want_write(id);
             }
         }
+    }
+
+    /// Sends a message, made once for all as WebSocket's `ws::Shared`, to every connection of this
+    /// protocol on this vhost that it is for, and gives how many took it. Costs a send each and no
+    /// buffer: what the kernel doesn't take is all that a connection keeps.
+    ///
+    /// `missed` is called for each that couldn't take it, which its later messages may be able to
+    /// tell its peer, or which may be culled: with [`WriteError::Backlogged`] for one that lags
+    /// ([`Wsi::close`], or [`Wsi::set_timeout`] for [`Pending::Lagging`](crate::Pending::Lagging)
+    /// until its next WRITEABLE), with [`WriteError::Fragment`] where a message of user code's is
+    /// half sent. Connections of other roles and those that are closing aren't receivers.
+    pub fn broadcast(
+        &mut self,
+        message: &dyn SharedMessage,
+        mut missed: impl FnMut(&mut Wsi<'_>, WriteError),
+    ) -> usize {
+        let mut took = 0;
+        // those that user code adds meanwhile come behind
+        for at in 0..self.connections() {
+            let Some(&id) = self.members().get(at) else { break };
+            match self.svc.write_shared(id, message) {
+                Ok(_) => took += 1,
+                Err(WriteError::Gone | WriteError::WrongKind) => {}
+                Err(e) => missed(&mut Wsi::new(self.svc, id), e),
+            }
+        }
+        took
     }
 
     /// Gives [`Reason::User`](crate::Reason::User) with this key to every connection of this

@@ -6,7 +6,8 @@ use crate::conn::flag;
 use crate::service::Service;
 use crate::vh::Vh;
 use crate::{
-    BindingId, CancelService, Close, Fields, Head, Pending, RetryPolicy, TlsFacts, TlsSession, Write, WriteError, WsiId,
+    BindingId, CancelService, Close, Fields, Head, Pending, RetryPolicy, SharedMessage, TlsFacts, TlsSession, Write,
+    WriteError, WsiId,
 };
 use std::any::Any;
 use std::net::SocketAddr;
@@ -64,6 +65,20 @@ impl<'a> Wsi<'a> {
         self.svc.write(self.id, data, how)
     }
 
+    /// Sends a message that was made once for many connections, as WebSocket's `ws::Shared`: nothing
+    /// is framed or compressed anew for this one. [`broadcast`](Self::broadcast) writes it to all.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write); [`WriteError::WrongKind`] where the role isn't the message's.
+    pub fn write_shared(&mut self, message: &dyn SharedMessage) -> Result<usize, WriteError> {
+        self.svc.write_shared(self.id, message)
+    }
+
+    /// [`Vh::broadcast`] to the connections of this protocol on this vhost, this one among them.
+    pub fn broadcast(&mut self, message: &dyn SharedMessage, missed: impl FnMut(&mut Wsi<'_>, WriteError)) -> usize {
+        self.vhost().broadcast(message, missed)
+    }
+
     /// Sends the head of an http message; the http face has easier ways.
     ///
     /// # Errors
@@ -72,7 +87,7 @@ impl<'a> Wsi<'a> {
         if !self.svc.conn(self.id).is_some_and(crate::conn::Conn::is_deliverable) {
             return Err(WriteError::Gone);
         }
-        self.svc.with_tx(self.id, |tx, cx| tx.write_head(cx, head)).ok_or(WriteError::Gone)?
+        self.svc.user_writes(self.id, |tx, cx| tx.write_head(cx, head))
     }
 
     /// Asks for one WRITEABLE callback, when there is room to write (C: `lws_callback_on_writable`).
@@ -137,6 +152,12 @@ impl<'a> Wsi<'a> {
     /// timeout (C: `lws_set_timeout_us`). A connection has one timeout, which its role uses too.
     pub fn set_timeout(&mut self, why: Pending, after: Option<Duration>) {
         self.svc.set_timeout(self.id, why, after.map(micros));
+    }
+
+    /// What the timeout that is set is for; `None` when there is none.
+    pub fn pending_timeout(&self) -> Option<Pending> {
+        let conn = self.svc.conn(self.id)?;
+        conn.timeout.map(|_| conn.why)
     }
 
     /// One TIMER callback after this time; `None` takes it back (C: `lws_set_timer_usecs`).

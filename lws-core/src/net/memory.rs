@@ -105,6 +105,7 @@ pub struct MemoryNet {
     timeline: BinaryHeap<Reverse<(u64, u64, Happening)>>,
     edges: Vec<Ready>,
     broken: u64,
+    sends: u64,
     /// A poll that nothing is registered in: what an embedding loop may watch in vain.
     idle: mio::Poll,
 }
@@ -123,6 +124,7 @@ impl MemoryNet {
             timeline: BinaryHeap::new(),
             edges: Vec::new(),
             broken: 0,
+            sends: 0,
             idle: mio::Poll::new()?,
         })
     }
@@ -165,6 +167,11 @@ impl MemoryNet {
     /// How many connections the network broke by itself.
     pub fn broken(&self) -> u64 {
         self.broken
+    }
+
+    /// How many times the context has written to a connection, as system calls are counted.
+    pub fn sends(&self) -> u64 {
+        self.sends
     }
 
     /// Replaces the options; the random sequence goes on.
@@ -368,6 +375,11 @@ impl MemoryNet {
     }
 
     pub(crate) fn write(&mut self, e: usize, data: &[u8]) -> io::Result<usize> {
+        self.sends += 1;
+        self.take(e, data)
+    }
+
+    fn take(&mut self, e: usize, data: &[u8]) -> io::Result<usize> {
         let end = &self.endpoints[e];
         if end.reset {
             return Err(io::ErrorKind::ConnectionReset.into());
@@ -404,9 +416,10 @@ impl MemoryNet {
 
     /// Writes the parts in order until one is taken only in part, as the kernel does.
     pub(crate) fn write_vectored(&mut self, e: usize, parts: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.sends += 1;
         let mut taken = 0;
         for part in parts.iter().filter(|part| !part.is_empty()) {
-            match self.write(e, part) {
+            match self.take(e, part) {
                 Ok(n) if n == part.len() => taken += n,
                 Ok(n) => return Ok(taken + n),
                 Err(e) if taken == 0 => return Err(e),
@@ -459,7 +472,7 @@ impl MemoryNet {
 
     /// Sends bytes; gives how many were taken.
     pub fn peer_send(&mut self, peer: MemoryPeer, data: &[u8]) -> usize {
-        self.write(peer.0, data).unwrap_or(0)
+        self.take(peer.0, data).unwrap_or(0)
     }
 
     /// Takes all that has arrived.

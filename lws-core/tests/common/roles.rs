@@ -2,9 +2,10 @@
 //! that shares its socket, and descriptors that the user reads.
 
 use lws_core::{
-    Adopt, Close, ConnectInfo, Cx, Farewell, Flow, Halves, Pending, Reason, RoleFactory, RoleRx, RoleTx, RxBuf, TxCx,
-    Write, WriteError,
+    Adopt, Close, ConnectInfo, Cx, Farewell, Flow, Halves, Pending, Reason, RoleFactory, RoleRx, RoleTx, RxBuf,
+    SharedMessage, TxCx, Write, WriteError,
 };
+use std::any::Any;
 use std::rc::Rc;
 
 /// Every role, in the order a context asks them.
@@ -71,7 +72,22 @@ impl RoleTx for Tx {
         }
         Ok(data.len())
     }
+
+    fn write_shared(&mut self, cx: &mut TxCx<'_>, message: &dyn SharedMessage) -> Result<usize, WriteError> {
+        let message: &dyn Any = message;
+        let Told(data) = message.downcast_ref().ok_or(WriteError::WrongKind)?;
+        if cx.is_backlogged() {
+            return Err(WriteError::Backlogged);
+        }
+        cx.send(&[], data)?;
+        Ok(data.len())
+    }
 }
+
+/// Bytes for many.
+pub(crate) struct Told(pub(crate) Vec<u8>);
+
+impl SharedMessage for Told {}
 
 /// Gives everything to the user. The word "half" keeps its sending side open when the peer ends.
 struct Bytes {
