@@ -11,6 +11,7 @@
 //! | `server` | the upgrade of an http connection, for the h1 server role |
 //! | `client` | the client's handshake; the role's factory |
 //! | `rx`, `tx` | the halves of an established connection, both ends |
+//! | `shared` | messages for many connections |
 //! | `deflate` | compressed messages: permessage-deflate (RFC 7692) |
 //! | `settings` | what a vhost says about it |
 //!
@@ -41,6 +42,7 @@ pub mod mask;
 mod rx;
 pub(crate) mod server;
 pub(crate) mod settings;
+mod shared;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
@@ -51,3 +53,4 @@ pub use client::WsFactory;
 #[cfg(feature = "deflate")]
 pub use deflate::PermessageDeflate;
 pub use settings::WsVhost;
+pub use shared::Shared;

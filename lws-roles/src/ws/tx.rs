@@ -3,24 +3,28 @@
 //! Server frames leave as they are, a large payload from the caller's own slice; client frames are
 //! masked while they are copied into the output (5.3). The order of a message's fragments is kept
 //! here, for user code; control frames may come between them. Messages are compressed on their way
-//! where that was agreed upon (RFC 7692); each part that is written is a frame. Called for [`Wsi::write`], and by
+//! where that was agreed upon (RFC 7692); each part that is written is a frame. Messages for many
+//! connections come framed, by `shared`. Called for [`Wsi::write`] and [`Wsi::write_shared`], and by
 //! the receive half, which sends PONG, PING and CLOSE frames of its own.
 //!
 //! [`Wsi::write`]: lws_core::Wsi::write
+//! [`Wsi::write_shared`]: lws_core::Wsi::write_shared
 
 use super::close::ClosePayload;
 use super::deflate::{Agreed, Deflater};
 use super::frame::{Fragments, FrameHead, MAX_CONTROL_PAYLOAD, Opcode, RSV1, Sender};
 use super::mask::mask_copy;
-use lws_core::{RoleTx, TxCx, Write, WriteError};
+use super::shared::Shared;
+use lws_core::{RoleTx, SharedMessage, TxCx, Write, WriteError};
+use std::any::Any;
 
 /// Part of a message, as user code writes it.
-struct Part {
-    binary: bool,
-    first: bool,
-    last: bool,
+pub(super) struct Part {
+    pub(super) binary: bool,
+    pub(super) first: bool,
+    pub(super) last: bool,
     /// If that was agreed upon, and a message begins.
-    compress: bool,
+    pub(super) compress: bool,
 }
 
 /// See the module's head.
@@ -92,6 +96,33 @@ impl RoleTx for WsTx {
             Write::Http | Write::HttpFinal | Write::Raw => return Err(WriteError::WrongKind),
         }
         Ok(data.len())
+    }
+
+    fn write_shared(&mut self, cx: &mut TxCx<'_>, message: &dyn SharedMessage) -> Result<usize, WriteError> {
+        let message: &dyn Any = message;
+        let message = message.downcast_ref::<Shared>().ok_or(WriteError::WrongKind)?;
+        if cx.is_backlogged() {
+            return Err(WriteError::Backlogged);
+        }
+        //= rfc6455#5.4 fragments of one message MUST NOT be interleaved with another's
+        if self.order.in_message() {
+            return Err(WriteError::Fragment);
+        }
+        let payload = message.payload();
+        match (self.me, &mut self.deflate) {
+            //= rfc6455#5.3 a new masking key for each frame: there is none to share
+            (Sender::Client, _) => self.data(cx, payload, message.part())?,
+            (Sender::Server, Some(deflate))
+                if message.may_compress()
+                    && deflate.takes(true, true, payload.len())
+                    && let Some(frame) = message.compressed(deflate.config()) =>
+            {
+                cx.send(&[], &frame)?;
+                deflate.passed_by();
+            }
+            (Sender::Server, _) => cx.send(&[], message.plain())?,
+        }
+        Ok(payload.len())
     }
 }
 

@@ -7,7 +7,12 @@
 //! ```
 //!
 //! Each part is flushed, so that a peer has all of what was written. Called by `tx`, which frames
-//! what it gets from a buffer of the thread's.
+//! what it gets from a buffer of the thread's, and by `shared`.
+//!
+//! A message that is compressed once for many connections refers to nothing before it, so any peer
+//! can inflate it whose window isn't smaller than the compressor's. But it gets into the window of a
+//! peer that keeps one, and there the connection's own compressor would find it missing: that
+//! begins anew with its next message, which is always allowed.
 
 use super::negotiate::{Agreed, MIN_BITS};
 use super::{Settings, TAIL};
@@ -29,14 +34,19 @@ thread_local! {
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
+/// How a compressor works: what equal ones make of a message, any peer of theirs can read.
+pub(crate) type Config = DeflateConfig;
+
 /// See the module's head.
 pub(crate) struct Deflater {
     stream: Option<Deflate>,
-    config: DeflateConfig,
+    config: Config,
     takeover: bool,
     threshold: usize,
     /// In a message that is compressed.
     inside: bool,
+    /// The peer's window has what the stream's hasn't.
+    stale: bool,
 }
 
 impl Deflater {
@@ -56,7 +66,27 @@ impl Deflater {
             strategy: if bits == MIN_BITS { Strategy::HuffmanOnly } else { Strategy::Default },
             ..DeflateConfig::default()
         };
-        Self { stream: None, config, takeover: !no_takeover, threshold, inside: false }
+        Self { threshold, ..Self::at_rest(config, !no_takeover) }
+    }
+
+    fn at_rest(config: Config, takeover: bool) -> Self {
+        Self { stream: None, config, takeover, threshold: 0, inside: false, stale: false }
+    }
+
+    /// How it works.
+    pub(crate) fn config(&self) -> Config {
+        self.config
+    }
+
+    /// As [`part`](Self::part), of a whole message for connections whose compressors work this way.
+    /// Refers to nothing before it.
+    pub(crate) fn alone<R>(config: Config, data: &[u8], send: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        Self::at_rest(config, false).part(data, true, send)
+    }
+
+    /// The peer has got a message that was compressed elsewhere.
+    pub(crate) fn passed_by(&mut self) {
+        self.stale = self.stream.is_some();
     }
 
     /// Whether this part of a message is to be compressed; the first decides for the others.
@@ -87,7 +117,12 @@ impl Deflater {
     }
 
     fn compress(&mut self, data: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let stale = std::mem::take(&mut self.stale);
         let stream = match &mut self.stream {
+            Some(stream) if stale => {
+                stream.reset();
+                stream
+            }
             Some(stream) => stream,
             none => none.insert(Self::make(self.config, self.takeover)),
         };

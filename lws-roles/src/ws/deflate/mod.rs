@@ -15,13 +15,14 @@
 //!
 //! A connection owns a compressor or decompressor only while it has a context to take over; one
 //! that has none borrows from the thread for the length of a message. All is made with the first
-//! compressed message, so a connection that never has one pays a pointer. No IO, no user.
+//! compressed message, so a connection that never has one pays a pointer; messages for many are
+//! compressed once, by `shared`. No IO, no user.
 
 mod compress;
 mod inflate;
 mod negotiate;
 
-pub(crate) use compress::Deflater;
+pub(crate) use compress::{Config, Deflater};
 pub(crate) use inflate::{Corrupt, Inflater};
 pub(crate) use negotiate::{Agreed, BadAnswer, NAME, Offers, check, offer};
 
