@@ -151,11 +151,11 @@ impl<'a> Vh<'a> {
     /// protocol on this vhost that it is for, and gives how many took it. Costs a send each and no
     /// buffer: what the kernel doesn't take is all that a connection keeps.
     ///
-    /// `missed` is called for each that couldn't take it, which its later messages may be able to
-    /// tell its peer, or which may be culled: with [`WriteError::Backlogged`] for one that lags
-    /// ([`Wsi::close`], or [`Wsi::set_timeout`] for [`Pending::Lagging`](crate::Pending::Lagging)
-    /// until its next WRITEABLE), with [`WriteError::Fragment`] where a message of user code's is
-    /// half sent. Connections of other roles and those that are closing aren't receivers.
+    /// `missed` is called for each that couldn't take it: with [`WriteError::Backlogged`] for one that
+    /// lags, with [`WriteError::Fragment`] where a message of user code's is half sent. It can note
+    /// who is to be told later, or cull: [`Wsi::close`] at once, or [`Wsi::set_timeout`] for
+    /// [`Pending::Lagging`](crate::Pending::Lagging), which the next WRITEABLE takes back.
+    /// Connections of other roles and those that are closing aren't receivers.
     pub fn broadcast(
         &mut self,
         message: &dyn SharedMessage,
