@@ -1,7 +1,9 @@
-//! A chat with a short memory: a ring of 8 messages. While it is full nobody may send, and those who
-//! can't take the oldest message even now are closed, so that the others can go on. See README.md.
+//! A chat with a short memory: a ring of 8 messages, each framed and compressed once for all. While it
+//! is full nobody may send, and those who can't take the oldest message even now are closed, so that
+//! the others can go on. See README.md.
 
 use lws::prelude::*;
+use lws::ws::Shared;
 use lws::{Pending, RetryPolicy};
 use minimal_examples as common;
 use std::collections::HashMap;
@@ -17,7 +19,7 @@ const MAX_MESSAGE: u64 = 16 * 1024;
 /// Per vhost. The clients' tails are here and not in their sessions, because a full ring looks at
 /// all of them.
 struct Chat {
-    ring: Ring<Box<[u8]>>,
+    ring: Ring<Shared>,
     clients: HashMap<WsiId, Tail>,
     full: bool,
 }
@@ -78,10 +80,10 @@ impl Protocol for Chat {
             Reason::Receive(rx) => {
                 partial.extend_from_slice(rx.data);
                 if rx.last {
-                    let message = std::mem::take(partial).into_boxed_slice();
-                    if self.ring.push(message).is_err() {
+                    if self.ring.push(Shared::text(&*partial)).is_err() {
                         lwsl_warn!("ring is full: message dropped");
                     }
+                    partial.clear();
                     wsi.callback_on_writable_all_protocol();
                     self.hold_if_full(wsi);
                 }
@@ -90,7 +92,7 @@ impl Protocol for Chat {
                 wsi.set_timeout(Pending::Lagging, None);
                 let Some(tail) = self.clients.get_mut(&wsi.id()) else { return Ok(()) };
                 if let Some(message) = self.ring.get(tail) {
-                    wsi.write(message, Write::TEXT)?;
+                    wsi.write_shared(message)?;
                     self.ring.advance(tail);
                 }
                 if self.ring.get(tail).is_some() {
@@ -112,6 +114,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .protocol(Chat { ring: Ring::new(RING), clients: HashMap::new(), full: false })
         .ws_validate_utf8(true)
         .ws_max_message(MAX_MESSAGE)
+        .ws_permessage_deflate(PermessageDeflate::new())
         .security_best_practices();
     if args.has("-v") {
         // C's -v: ping after 3 s of silence, hang up after 10

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# A sender much faster than the ring is deep loses nothing; a client that stops reading is closed,
-# and the others don't notice; two tabs of a browser chat.
+# A sender much faster than the ring is deep loses nothing; clients with and without compression, in
+# windows of several sizes, hear the same; a client that stops reading is closed, and the others don't
+# notice; two tabs of a browser chat.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../../selftest-lib.sh
@@ -10,6 +11,36 @@ start_server minimal-ws-server-ring
 url=ws://127.0.0.1:$PORT/
 peer ws_client.py "$url" --case chat
 peer ws_client.py "$url" --case pipeline --subprotocol lws-minimal
+
+peer - "$url" <<'PYTHON'
+import sys
+from contextlib import ExitStack
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.sync.client import connect
+
+def join(stack, **parameters):
+    extensions = [ClientPerMessageDeflateFactory(**parameters)] if parameters else None
+    ws = connect(sys.argv[1], subprotocols=["lws-minimal"], extensions=extensions, compression=None, proxy=None)
+    ws = stack.enter_context(ws)
+    assert len(ws.protocol.extensions) == bool(parameters), f"{parameters}: {ws.protocol.extensions}"
+    return ws
+
+with ExitStack() as stack:
+    clients = [
+        join(stack),
+        join(stack, client_max_window_bits=True),
+        join(stack, server_max_window_bits=9),
+        join(stack, server_max_window_bits=12, client_no_context_takeover=True),
+        join(stack, server_no_context_takeover=True),
+        join(stack, client_max_window_bits=True),
+    ]
+    # each has much in common with those before it, and with itself far back
+    for i in range(60):
+        message = "".join(f"{n} of {i}: nobody has seen the like of {n * i * 7919 % 10007}\n" for n in range(i * 5))
+        clients[i % len(clients)].send(message)
+        for ws in clients:
+            assert ws.recv(timeout=20) == message, f"message {i} came wrong to {ws.protocol.extensions}"
+PYTHON
 
 peer - "$PORT" <<'PYTHON'
 import socket, sys

@@ -1,8 +1,9 @@
-//! A chat: what one browser sends, all browsers see. The newest messages wait for whoever is slower;
-//! who falls too far behind misses the oldest. See README.md.
+//! A chat: what one browser sends, all browsers see. The newest messages wait, framed once for all, for
+//! whoever is slower; who falls too far behind misses the oldest. See README.md.
 
 use lws::RetryPolicy;
 use lws::prelude::*;
+use lws::ws::Shared;
 use minimal_examples as common;
 use std::collections::VecDeque;
 
@@ -16,7 +17,7 @@ const MAX_MESSAGE: u64 = 16 * 1024;
 /// Per vhost: the newest messages, and the number of the first of them.
 #[derive(Default)]
 struct Chat {
-    messages: VecDeque<Vec<u8>>,
+    messages: VecDeque<Shared>,
     first: u64,
 }
 
@@ -43,7 +44,8 @@ impl Protocol for Chat {
                         self.messages.pop_front();
                         self.first += 1;
                     }
-                    self.messages.push_back(std::mem::take(&mut session.partial));
+                    self.messages.push_back(Shared::text(&session.partial));
+                    session.partial.clear();
                     // everybody is asked to write as soon as there is room
                     wsi.callback_on_writable_all_protocol();
                     // the sender's next message is read when this one could be sent back to it
@@ -54,7 +56,7 @@ impl Protocol for Chat {
                 wsi.rx_flow_control(true);
                 session.next = session.next.max(self.first);
                 if let Some(message) = self.messages.get((session.next - self.first) as usize) {
-                    wsi.write(message, Write::TEXT)?;
+                    wsi.write_shared(message)?;
                     session.next += 1;
                     wsi.callback_on_writable();
                 }
