@@ -3,3 +3,4 @@
 pub(crate) mod buflist;
 pub(crate) mod cmdline;
 pub(crate) mod ring;
+pub mod threadpool;
