@@ -149,6 +149,75 @@ fn a_foreign_loop_serves_connections_and_timers_by_descriptor_and_next_timeout()
     assert_eq!(cx.next_timeout(), None);
 }
 
+/// A poll of another loop with only this context's descriptor in it.
+fn outer_poll(cx: &lws_core::Context) -> (mio::Poll, mio::Events) {
+    let poll = mio::Poll::new().unwrap();
+    let fd = cx.as_fd().as_raw_fd();
+    poll.registry().register(&mut mio::unix::SourceFd(&fd), mio::Token(1), mio::Interest::READABLE).unwrap();
+    (poll, mio::Events::with_capacity(4))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_armed_descriptor_wakes_a_foreign_loop_for_timers_without_timeouts_or_spinning() {
+    const TIMERS: u64 = 40;
+    let (mut cx, _) = create(real(), Vhost::new("v"));
+    assert_eq!(cx.arm(), None, "nothing to do, nothing armed");
+    let (mut poll, mut events) = outer_poll(&cx);
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty());
+    let fired = Rc::new(Cell::new(0));
+    // from closer than a poll's millisecond to beyond what the context leaves to the poll
+    for n in 1..=TIMERS {
+        let (at, fired) = (Duration::from_micros(130 * n), Rc::clone(&fired));
+        let due = cx.now_us() + at.as_micros() as u64;
+        cx.sul_schedule(at, move |cx| {
+            assert!(cx.now_us() >= due, "early");
+            fired.set(fired.get() + 1);
+        });
+    }
+    let mut turns = 0;
+    while fired.get() < TIMERS {
+        assert_eq!(cx.arm(), None);
+        // without a timer of its own: it would wait for ever
+        poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        assert!(!events.is_empty(), "{} of {TIMERS}", fired.get());
+        cx.service(Some(Duration::ZERO)).unwrap();
+        turns += 1;
+    }
+    assert!(turns <= 2 * TIMERS, "{turns} turns for {TIMERS} timers");
+    assert_eq!(cx.arm(), None);
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    cx.service(Some(Duration::ZERO)).unwrap();
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty(), "and is quiet afterwards");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_armed_descriptor_is_readable_while_work_waits_each_time_anew() {
+    let log = Log::default();
+    let (mut cx, vhost) = create(real(), client(User::new(&log)));
+    let (mut poll, mut events) = outer_poll(&cx);
+    for n in 1..=3 {
+        cx.vh(vhost, "user").unwrap().callback_vhost_protocol("user", 7);
+        assert_eq!(cx.next_timeout(), Some(Duration::ZERO));
+        assert_eq!(cx.arm(), None);
+        poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+        assert!(!events.is_empty(), "round {n}");
+        cx.service(Some(Duration::ZERO)).unwrap();
+        assert_eq!(log.count("User 7"), n);
+    }
+}
+
+#[test]
+fn a_simulated_context_leaves_the_waiting_to_the_foreign_loop() {
+    let (mut cx, _) = create(calm(), Vhost::new("v"));
+    assert_eq!(cx.arm(), None);
+    cx.sul_schedule(Duration::from_millis(5), |_| {});
+    assert_eq!(cx.arm(), Some(Duration::from_millis(5)));
+}
+
 #[test]
 fn one_context_a_thread_share_a_port() {
     // SMP is contexts that know nothing of each other

@@ -118,13 +118,34 @@ impl Context {
 
     /// How long an embedding loop may sleep before it must call [`service`](Self::service) though
     /// the context's descriptor isn't readable; `None` is without end (C: `lws_service_adjust_timeout`
-    /// and the sul list's head).
+    /// and the sul list's head). A loop that counts in milliseconds rounds up, or it would spin; with
+    /// [`arm`](Self::arm) it needs no timeout at all.
     pub fn next_timeout(&mut self) -> Option<Duration> {
         if self.svc.has_work() {
             return Some(Duration::ZERO);
         }
         let next = self.svc.timers.next()?;
         Some(Duration::from_micros(next.saturating_sub(self.svc.clock.monotonic_us())))
+    }
+
+    /// Has the context's descriptor become readable when there is something to do, whatever it is:
+    /// at once while work waits, at the first timer's time to the microsecond. An embedding loop that
+    /// calls this before it waits, and [`service`](Self::service) with `Some(Duration::ZERO)` when the
+    /// descriptor is readable, needs no timer of its own. Costs a system call when the first timer
+    /// has changed.
+    ///
+    /// `None`: watching the descriptor is enough, as it is on Linux. Else the system has no timers
+    /// that are descriptors, or the context is on the simulated network, and this is
+    /// [`next_timeout`](Self::next_timeout), which the loop has to observe itself.
+    pub fn arm(&mut self) -> Option<Duration> {
+        let wait = self.next_timeout()?;
+        let svc = &mut self.svc;
+        let at = if wait.is_zero() { Some(0) } else { svc.timers.next() };
+        let is_armed = match (&mut svc.net, at) {
+            (Net::Os(net), Some(at)) => net.arm(&svc.clock, at),
+            _ => false,
+        };
+        (!is_armed).then_some(wait)
     }
 
     /// The thing that other threads wake the loop with.
@@ -235,7 +256,32 @@ impl Drop for Context {
 }
 
 /// The poll descriptor, for an embedding loop: readable when [`service`](Context::service) has
-/// something to do (C: what ADD_POLL_FD and its like are for).
+/// something to do that came from outside (C: what ADD_POLL_FD and its like are for), and with
+/// [`arm`](Context::arm) whatever there is to do. It is the same for as long as the context lives.
+///
+/// ```
+/// use lws_core::Context;
+/// use mio::{Events, Interest, Poll, Token, unix::SourceFd};
+/// use std::os::fd::{AsFd, AsRawFd};
+/// use std::time::Duration;
+///
+/// /// Another loop, that has the context among its own things.
+/// fn run(context: &mut Context) -> std::io::Result<()> {
+///     let (mut poll, mut events) = (Poll::new()?, Events::with_capacity(16));
+///     let fd = context.as_fd().as_raw_fd();
+///     poll.registry().register(&mut SourceFd(&fd), Token(0), Interest::READABLE)?;
+///     while !context.is_stopping() {
+///         let timeout = context.arm(); // None on Linux: the descriptor tells all
+///         poll.poll(&mut events, timeout)?;
+///         context.service(Some(Duration::ZERO))?;
+/// #       if context.timers() == 0 { break; }
+///     }
+///     Ok(())
+/// }
+/// # let mut context = lws_core::ContextBuilder::new(&[]).create().unwrap();
+/// # context.sul_schedule(Duration::from_micros(700), |_| {});
+/// # run(&mut context).unwrap();
+/// ```
 impl AsFd for Context {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.svc.net {

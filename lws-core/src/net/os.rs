@@ -2,7 +2,7 @@
 //! and a timerfd for the last stretch before a timer.
 //!
 //! `epoll_wait` counts in milliseconds. It ends a little early at that precision and the timerfd, armed only when the deadline is under 2 ms away, does the rest: no spin, no late
-//! rounding. It is registered edge-triggered, so its expiry is never read.
+//! rounding. An embedding loop can have it armed for any deadline, and needs no timer of its own then. It is registered edge-triggered, so its expiry is never read.
 
 use super::Ready;
 use crate::sys;
@@ -74,6 +74,19 @@ impl OsNet {
             });
         }
         Ok(())
+    }
+
+    /// Makes the poll's descriptor readable at this time, at once if it has passed. `false` where
+    /// there is no timer to do that.
+    pub(crate) fn arm(&mut self, clock: &Clock, at: u64) -> bool {
+        let Some(timer) = &self.timer else { return false };
+        // one that is still to come can't have been noticed by a poll; one that has passed can
+        if self.armed == Some(at) && at > clock.monotonic_us() {
+            return true;
+        }
+        let is_armed = timer.arm(at).is_ok();
+        self.armed = is_armed.then_some(at);
+        is_armed
     }
 
     /// The timeout for `epoll_wait`; arms the timerfd when that is too coarse.
