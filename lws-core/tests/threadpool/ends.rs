@@ -246,7 +246,8 @@ fn destroying_the_pool_ends_tasks_in_every_state_and_joins() {
     let id = site.world.borrow().ids[0];
     let refused = pool.enqueue(id, "late", |_| Step::<()>::Stopped);
     assert_eq!(refused.err(), Some(EnqueueError::Finishing));
-    drop(pool);
+    let stats = pool.destroy();
+    assert_eq!((stats.threads, stats.running, stats.queued, stats.finished, stats.stopped), (3, 0, 0, 0, 7));
     assert_eq!(is_dropped.try_iter().count(), 7, "when it returns, nothing of a task is left");
     // connections and handles that are left over do no harm
     drop(peers);

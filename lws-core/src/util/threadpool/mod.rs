@@ -388,7 +388,7 @@ impl Threadpool {
     }
 
     /// Takes no more tasks, drops those in the queue and asks those that run to stop (C:
-    /// `lws_threadpool_finish`). Doesn't wait; dropping the pool does (C: `lws_threadpool_destroy`).
+    /// `lws_threadpool_finish`). Doesn't wait, as [`destroy`](Self::destroy) does.
     pub fn finish(&self) {
         let mut pool = self.shared.lock();
         pool.finishing = true;
@@ -401,6 +401,24 @@ impl Threadpool {
         }
         for job in queued {
             self.shared.never_begun(job);
+        }
+    }
+
+    /// Finishes the pool and waits for its threads, which dropping it does as well (C:
+    /// `lws_threadpool_destroy`). What it has done in all.
+    pub fn destroy(mut self) -> ThreadpoolStats {
+        let threads = self.workers.len();
+        self.join();
+        ThreadpoolStats { threads, ..self.stats() }
+    }
+
+    fn join(&mut self) {
+        self.finish();
+        for worker in self.workers.drain(..) {
+            // dropped by one of its own tasks, that thread can't wait for itself
+            if worker.thread().id() != thread::current().id() && worker.join().is_err() {
+                crate::lwsl_err!("threadpool: a worker panicked");
+            }
         }
     }
 
@@ -418,13 +436,7 @@ impl Threadpool {
 
 impl Drop for Threadpool {
     fn drop(&mut self) {
-        self.finish();
-        for worker in self.workers.drain(..) {
-            // dropped by one of its own tasks, that thread can't wait for itself
-            if worker.thread().id() != thread::current().id() && worker.join().is_err() {
-                crate::lwsl_err!("threadpool: a worker panicked");
-            }
-        }
+        self.join();
     }
 }
 
