@@ -10,6 +10,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -228,8 +229,10 @@ impl Loop {
 }
 
 /// SIGINT and SIGTERM are the loop's business, whatever way it has to learn of them. Here a thread
-/// waits for them, with a context that does nothing else, and wakes the loop.
-fn watch_signals(waker: Waker) -> Result<(), Box<dyn std::error::Error>> {
+/// waits for them, with a context that does nothing else, and wakes the loop. The caller keeps the
+/// waker: what it has done goes with the last of its owners, and the thread ends at once.
+fn watch_signals(waker: &Arc<Waker>) -> Result<(), Box<dyn std::error::Error>> {
+    let waker = Arc::clone(waker);
     let (ready, is_ready) = mpsc::channel();
     thread::spawn(move || {
         let signal = lws::context().create().map_err(io::Error::other).and_then(|mut context| {
@@ -255,7 +258,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut udp = mio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, common::number(&args, "--udp", 0)).into())?;
     poll.registry().register(&mut udp, UDP, Interest::READABLE)?;
     println!("udp {}", udp.local_addr()?);
-    watch_signals(Waker::new(poll.registry(), SIGNAL)?)?;
+    let waker = Arc::new(Waker::new(poll.registry(), SIGNAL)?);
+    watch_signals(&waker)?;
     let tick = Duration::from_millis(common::number(&args, "--tick", TICK_MS).max(1));
     let mut all = Loop {
         poll,
@@ -269,5 +273,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         context: None,
         ending: None,
     };
-    all.run()
+    let result = all.run();
+    drop(waker);
+    result
 }
