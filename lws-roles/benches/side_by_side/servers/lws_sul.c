@@ -14,6 +14,7 @@
 
 static unsigned int fired;
 static double fired_at;
+static struct lws_context *cx;
 
 static double now_ns(void)
 {
@@ -32,6 +33,7 @@ static void on_precise(lws_sorted_usec_list_t *sul)
 {
 	fired_at = now_ns();
 	fired++;
+	lws_cancel_service(cx); /* it would sleep on after the last timer */
 }
 
 static unsigned long rnd(void)
@@ -63,7 +65,7 @@ static int ascending(const void *a, const void *b)
 	return x < y ? -1 : x > y ? 1 : 0;
 }
 
-static void population(struct lws_context *cx, unsigned int n)
+static void population(unsigned int n)
 {
 	/* an insertion walks the list: fewer of them where it is long */
 	unsigned int i, ops = n >= 1000000 ? 3 : n >= 100000 ? 20 : n >= 10000 ? 200 : 5000;
@@ -140,7 +142,7 @@ static void population(struct lws_context *cx, unsigned int n)
 }
 
 /* one timer at a time, none of them a whole number of milliseconds away */
-static void precision(struct lws_context *cx)
+static void precision(void)
 {
 	static double late[PRECISION_RUNS];
 	lws_sorted_usec_list_t sul;
@@ -166,7 +168,6 @@ int main(int argc, char **argv)
 {
 	static const unsigned int sizes[] = { 100, 1000, 10000, 100000, 1000000 };
 	struct lws_context_creation_info info;
-	struct lws_context *cx;
 	unsigned int k;
 
 	lws_set_log_level(LLL_ERR, NULL);
@@ -176,10 +177,10 @@ int main(int argc, char **argv)
 	if (!cx)
 		return 1;
 	if (argc > 1 && !strcmp(argv[1], "precision"))
-		precision(cx);
+		precision();
 	else
 		for (k = 0; k < sizeof(sizes) / sizeof(*sizes); k++)
-			population(cx, sizes[k]);
+			population(sizes[k]);
 	lws_context_destroy(cx);
 	return 0;
 }
