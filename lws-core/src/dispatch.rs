@@ -422,6 +422,12 @@ impl Cx<'_> {
         self.svc.hold_rx(self.id, flag::HELD, hold);
     }
 
+    /// Has the receive half run again over what it leaves now, once others have had their turn: for
+    /// work that a few bytes can make long.
+    pub fn read_again(&mut self) {
+        self.svc.queue_read(self.id);
+    }
+
     /// Whether there are bytes from the peer that the role hasn't taken: in the stash, or as far as
     /// we know in the kernel. A socket closed over them resets the connection.
     pub fn has_unread(&self) -> bool {

@@ -251,7 +251,8 @@ impl Context {
         }
         for _ in 0..READ_BUDGET {
             let Some(conn) = self.svc.conn(id) else { return };
-            if !conn.takes_rx() {
+            // a role that asked for another turn has had enough of this one
+            if !conn.takes_rx() || conn.has(flag::QUEUED_READ) {
                 return;
             }
             if conn.has(flag::READS_ITSELF) {

@@ -7,6 +7,9 @@
 //!         '-- the user pauses rx: what isn't used stays with the core, masked again
 //! ```
 //!
+//! A turn inflates no more than [`TURN`] bytes of a chunk, so that a bomb doesn't hold up other
+//! connections; what is left of it waits as if user code had paused, for the next turn.
+//!
 //! When user code pauses while the inflater has more in hand than there was room for, the last byte
 //! that it has had stays with the core, too (`ahead`), so that the core knows that there is more to
 //! come: it gives that byte again when rx goes on, and doesn't see the end of the input before.
@@ -15,10 +18,13 @@ use super::super::close::INVALID_PAYLOAD;
 use super::super::deflate::{Corrupt, Inflater};
 use super::super::mask::mask;
 use super::{State, Step, WsRx};
-use lws_core::{Cx, RxBuf};
+use lws_core::{Cx, Flow, RxBuf};
 
 /// Received bytes that are unmasked at a time: what a pause makes be masked again.
 const CHUNK: usize = 16 * 1024;
+
+/// Most bytes that a chunk may give in one turn, or a piece more.
+const TURN: usize = 256 * 1024;
 
 /// Where the inflater is in a chunk of a frame's payload.
 struct Chunk {
@@ -51,6 +57,10 @@ impl WsRx {
             self.mask_rest(data, &chunk);
             self.take(data, chunk.used.min(len.saturating_sub(1)));
             self.ahead = chunk.used == len;
+            if step.is_continue() && !cx.is_paused() && !cx.is_closing() {
+                cx.read_again();
+                return Step::Break(Flow::Continue);
+            }
         } else {
             self.take(data, len);
         }
@@ -76,8 +86,10 @@ impl WsRx {
         }
     }
 
-    /// Inflates a chunk until nothing is left of it or the user has enough; `ahead` says which.
+    /// Inflates a chunk until nothing is left of it, or the user or this turn has enough; `ahead` says
+    /// which.
     fn inflate_chunk(&mut self, cx: &mut Cx<'_>, data: &RxBuf<'_>, chunk: &mut Chunk, buffer: &mut [u8]) -> Step {
+        let mut given = 0;
         loop {
             let input = data.bytes().get(..chunk.len).unwrap_or_default();
             let Ok((filled, more)) = self.fill(input, chunk, buffer) else {
@@ -94,7 +106,8 @@ impl WsRx {
                 let left = self.remaining.saturating_sub(chunk.used as u64);
                 let piece = buffer.get(..filled).unwrap_or_default();
                 let step = self.deliver(cx, piece, last, left);
-                if step.is_break() || !more || cx.is_paused() || cx.is_closing() {
+                given += filled;
+                if step.is_break() || !more || given >= TURN || cx.is_paused() || cx.is_closing() {
                     return step;
                 }
             } else {
