@@ -1,7 +1,7 @@
 //! lws in Rust: an event-loop network library in the shape of libwebsockets. One thread, one loop,
 //! callbacks with a reason.
 //!
-//! This crate is the face: it brings the roles (http/1, WebSocket, raw) and TLS, and re-exports the
+//! This crate is the face: it brings the roles (http/1, http/2, WebSocket, raw) and TLS, and re-exports the
 //! reactor.
 //! Depend on it as `lws = { package = "lws-roles", .. }` and `use lws::prelude::*`.
 //!
