@@ -358,7 +358,7 @@ impl Service {
             && self.touched.is_empty()
             && self.touched_streams.is_empty()
             && self.closing.is_empty();
-        !idle || self.stop
+        !idle || self.stop || matches!(&self.net, Net::Os(net) if net.has_more())
     }
 
     // --- settings and randomness -----------------------------------------------------------------

@@ -3,11 +3,13 @@
 mod common;
 
 use common::{Log, User, calm, client, create, pattern, real, settle};
-use lws_core::{CancelService, Reason, Vhost, VhostReason, Write};
+use lws_core::system::raise_descriptor_limit;
+use lws_core::{Adopt, CancelService, Reason, Vhost, VhostReason, Write};
 use std::cell::Cell;
 use std::io::{Read, Write as _};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -249,4 +251,31 @@ fn one_context_a_thread_share_a_port() {
     settle(&mut first);
     let ours = log.count("RawAdopt");
     assert!(ours > 0 && ours < clients.len() && theirs <= clients.len() - ours, "{ours} and {theirs}");
+}
+
+#[test]
+fn a_poll_that_took_all_it_can_says_that_there_may_be_more() {
+    assert!(raise_descriptor_limit(4096).unwrap() >= 4096, "the system's hard limit is lower");
+    let log = Log::default();
+    let (mut cx, _) = create(real(), client(User::new(&log)));
+    let pairs: Vec<_> = (0..1500).map(|_| UnixStream::pair().unwrap()).collect();
+    let vhost = cx.vhost_by_name("client").unwrap();
+    let mut far = Vec::new();
+    for (near, end) in pairs {
+        near.set_nonblocking(true).unwrap();
+        cx.vh(vhost, "user").unwrap().adopt_descriptor(near.into(), Adopt::RawSocket, None).unwrap();
+        far.push(end);
+    }
+    settle(&mut cx);
+    for end in &mut far {
+        end.write_all(b"x").unwrap();
+    }
+    // an outer loop that watches for edges gets one for all of them, and none for those left over
+    cx.service(Some(Duration::ZERO)).unwrap();
+    assert!(log.count("rx x") < far.len());
+    assert_eq!(cx.next_timeout(), Some(Duration::ZERO));
+    while cx.next_timeout() == Some(Duration::ZERO) {
+        cx.service(Some(Duration::ZERO)).unwrap();
+    }
+    assert_eq!(log.count("rx x"), far.len());
 }

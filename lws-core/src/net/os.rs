@@ -1,8 +1,10 @@
 //! The operating system's side of the reactor: one `mio` poll, the waker that other threads use,
 //! and a timerfd for the last stretch before a timer.
 //!
-//! `epoll_wait` counts in milliseconds. It ends a little early at that precision and the timerfd, armed only when the deadline is under 2 ms away, does the rest: no spin, no late
-//! rounding. An embedding loop can have it armed for any deadline, and needs no timer of its own then. It is registered edge-triggered, so its expiry is never read.
+//! `epoll_wait` counts in milliseconds. It ends a little early at that precision and the timerfd, armed
+//! only when the deadline is under 2 ms away, does the rest: no spin, no late rounding. An embedding loop
+//! can have it armed for any deadline, and needs no timer of its own then. It is registered edge-triggered,
+//! so its expiry is never read.
 
 use super::Ready;
 use crate::sys;
@@ -29,6 +31,8 @@ pub(crate) struct OsNet {
     timer: Option<sys::TimerFd>,
     /// The deadline the timerfd is armed for.
     armed: Option<u64>,
+    /// The last poll took as many events as it can: there may be more.
+    full: bool,
 }
 
 impl OsNet {
@@ -39,7 +43,7 @@ impl OsNet {
         if let Some(timer) = &timer {
             poll.registry().register(&mut SourceFd(&timer.as_fd().as_raw_fd()), TIMER, mio::Interest::READABLE)?;
         }
-        Ok(Self { poll, events: mio::Events::with_capacity(EVENTS), waker, timer, armed: None })
+        Ok(Self { poll, events: mio::Events::with_capacity(EVENTS), waker, timer, armed: None, full: false })
     }
 
     pub(crate) fn registry(&self) -> &mio::Registry {
@@ -65,6 +69,7 @@ impl OsNet {
                 break;
             }
         }
+        self.full = self.events.iter().count() >= EVENTS;
         for event in &self.events {
             ready.push(Ready {
                 token: event.token(),
@@ -74,6 +79,12 @@ impl OsNet {
             });
         }
         Ok(())
+    }
+
+    /// Whether the kernel may have more events than the last poll took. An outer loop that watches the
+    /// poll's descriptor for edges isn't told of those.
+    pub(crate) fn has_more(&self) -> bool {
+        self.full
     }
 
     /// Makes the poll's descriptor readable at this time, at once if it has passed. `false` where

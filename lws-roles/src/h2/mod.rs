@@ -22,7 +22,7 @@
 //! | module | is | RFC |
 //! |---|---|---|
 //! | [`error`] | error codes, and what an error ends | 9113 5.4, 7 |
-//! | [`frame`], [`payload`], [`write`] | frames: heads, what is in them, and sending them | 9113 4, 6 |
+//! | [`frame`], [`payload`], [`mod@write`] | frames: heads, what is in them, and sending them | 9113 4, 6 |
 //! | [`settings`] | what the ends tell each other | 9113 6.5, 8441 3, 9218 2.1 |
 //! | [`flow`] | windows, both directions | 9113 5.2, 6.9 |
 //! | [`priority`] | urgency and incremental | 9218 4, 7 |
