@@ -3,7 +3,7 @@
 //! ```text
 //!             close_later                     output gone
 //!   Open ------------------> [role's farewell] ----------> Flush ------> reaped
-//!     |                                         |--------> AwaitPeer --> reaped   (role says so, or time is up)
+//!     |                                         |--------> AwaitPeer --> Flush    (role says so), reaped (time is up)
 //!     |                                         |--------> AwaitStreams -> Flush  (the last stream has gone, or time is up)
 //!     |                                         '--------> Linger -----> reaped   (peer's FIN, or time is up)
 //!     '---- abort ------------------------------------------------------> reaped
@@ -103,6 +103,13 @@ pub(crate) fn depart(svc: &mut Service, id: WsiId, farewell: Farewell) {
         } else {
             await_flush(svc, id);
         }
+    }
+}
+
+/// The farewell is over for the role: what is still on its way to the peer is sent, and that is all.
+pub(crate) fn answered(svc: &mut Service, id: WsiId) {
+    if svc.conn(id).is_some_and(|c| !c.has(flag::CLOSING) && c.phase != Phase::Farewell(Farewell::Flush)) {
+        depart(svc, id, Farewell::Flush);
     }
 }
 

@@ -111,6 +111,13 @@ impl Stash {
     }
 }
 
+/// What user code wants of the connection's close handshake.
+#[derive(Default)]
+pub(crate) struct Parting {
+    pub(crate) text: Option<Box<str>>,
+    pub(crate) timeout_us: Option<u64>,
+}
+
 /// What a client connection has until it is established.
 pub(crate) struct ClientSide {
     pub(crate) info: Rc<ConnectInfo>,
@@ -165,7 +172,7 @@ pub(crate) struct Conn {
     /// The streams that this connection carries.
     pub(crate) streams: Option<Box<Streams>>,
     pub(crate) policy: Option<Box<RetryPolicy>>,
-    pub(crate) close_text: Option<Box<str>>,
+    pub(crate) parting: Option<Box<Parting>>,
     pub(crate) timeout: Option<TimerId>,
     pub(crate) user_timer: Option<TimerId>,
     pub(crate) validity: Option<TimerId>,
@@ -193,7 +200,7 @@ impl Conn {
             client: None,
             streams: None,
             policy: None,
-            close_text: None,
+            parting: None,
             timeout: None,
             user_timer: None,
             validity: None,

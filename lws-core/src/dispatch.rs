@@ -66,8 +66,9 @@ pub(crate) fn run(
     match flow {
         Flow::Continue => conn.rx = Some(rx),
         Flow::Close(close) => {
+            let parts = matches!(conn.phase, Phase::Farewell(_)) && !close.is_abort();
             conn.rx = Some(rx);
-            svc.close_later(id, close);
+            if parts { crate::close::answered(svc, id) } else { svc.close_later(id, close) }
         }
         Flow::Become(halves) => {
             conn.rx = Some(halves.rx);
@@ -480,7 +481,12 @@ impl Cx<'_> {
 
     /// The text to go with the ws close code.
     pub fn close_text(&self) -> Option<&str> {
-        self.conn()?.close_text.as_deref()
+        self.conn()?.parting.as_ref()?.text.as_deref()
+    }
+
+    /// How long user code lets the peer take for its side of the close handshake, µs, if it says.
+    pub fn close_timeout(&self) -> Option<u64> {
+        self.conn()?.parting.as_ref()?.timeout_us
     }
 
     /// Random bytes nobody can predict.

@@ -10,7 +10,7 @@
 
 use crate::conn::{Conn, Phase, flag};
 use crate::net::io::Io;
-use crate::role::{RoleTx, SharedMessage};
+use crate::role::{Farewell, RoleTx, SharedMessage};
 use crate::service::Service;
 use crate::tx::{CORK_LIMIT, DIRECT_MIN};
 use crate::{Close, Write, WriteError, WsiId};
@@ -160,7 +160,11 @@ impl Service {
         crate::lwsl_info!("{id}: write failed: {error}");
         let Some(conn) = self.slots.get_mut(id) else { return };
         conn.out.clear(&mut self.pool);
-        if matches!(conn.phase, Phase::Open | Phase::Proxying | Phase::Handshaking) && conn.takes_rx() {
+        let reads = matches!(
+            conn.phase,
+            Phase::Open | Phase::Proxying | Phase::Handshaking | Phase::Farewell(Farewell::AwaitPeer(_))
+        );
+        if reads && conn.takes_rx() {
             conn.clear(flag::WRITABLE);
             conn.set(flag::READABLE | flag::READ_CLOSED | flag::TX_BROKEN);
             self.queue_read(id);

@@ -276,12 +276,13 @@ impl Service {
 
     pub(crate) fn close_later(&mut self, id: WsiId, close: Close) {
         let Some(conn) = self.slots.get_mut(id) else { return };
-        let upgrade = close.is_abort() && !conn.close.is_abort();
-        let first = !matches!(conn.phase, Phase::Farewell(_)) && !conn.has(flag::CLOSING);
-        if first || upgrade {
-            conn.close = close;
+        let closing = matches!(conn.phase, Phase::Farewell(_)) || conn.has(flag::CLOSING);
+        // one that is closing goes on to, unless it is to end at once
+        if closing && !close.is_abort() {
+            return;
         }
-        if (first || upgrade || matches!(conn.phase, Phase::Farewell(_))) && !conn.has(flag::CLOSING) {
+        conn.close = close;
+        if !conn.has(flag::CLOSING) {
             conn.set(flag::CLOSING);
             self.closing.push_back(id);
         }

@@ -2,7 +2,7 @@
 //! (C: `struct lws *` and the functions that take one). One method per C function, C's names
 //! without `lws_`.
 
-use crate::conn::flag;
+use crate::conn::{Phase, flag};
 use crate::service::Service;
 use crate::vh::Vh;
 use crate::{
@@ -137,7 +137,16 @@ impl<'a> Wsi<'a> {
     /// `lws_close_reason`, whose code is the one in [`Close`]).
     pub fn close_reason(&mut self, text: &str) {
         if let Some(conn) = self.svc.conn_mut(self.id) {
-            conn.close_text = Some(text.into());
+            conn.parting.get_or_insert_default().text = Some(text.into());
+        }
+    }
+
+    /// How long the peer may take to answer our ws CLOSE and to end the connection, once all output
+    /// has gone (C: `PENDING_TIMEOUT_CLOSE_ACK`). Takes effect if it is said before the connection
+    /// closes. Default: the vhost's `ws_close_timeout`, else 5 s.
+    pub fn set_close_timeout(&mut self, time: Duration) {
+        if let Some(conn) = self.svc.conn_mut(self.id) {
+            conn.parting.get_or_insert_default().timeout_us = Some(micros(time));
         }
     }
 
@@ -149,8 +158,12 @@ impl<'a> Wsi<'a> {
     // --- time ------------------------------------------------------------------------------------
 
     /// Closes the connection, hard, unless this is called again within `after`; `None` removes the
-    /// timeout (C: `lws_set_timeout_us`). A connection has one timeout, which its role uses too.
+    /// timeout (C: `lws_set_timeout_us`). A connection has one timeout, which its role uses too. One
+    /// that is closing has its end in sight and keeps it.
     pub fn set_timeout(&mut self, why: Pending, after: Option<Duration>) {
+        if self.svc.conn(self.id).is_some_and(|c| matches!(c.phase, Phase::Farewell(_))) {
+            return;
+        }
         self.svc.set_timeout(self.id, why, after.map(micros));
     }
 

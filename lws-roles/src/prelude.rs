@@ -9,7 +9,7 @@ pub use crate::http::wsi::HttpWsi;
 #[cfg(feature = "deflate")]
 pub use crate::ws::PermessageDeflate;
 #[cfg(feature = "ws")]
-pub use crate::ws::WsVhost;
+pub use crate::ws::{WsVhost, WsWsi};
 pub use lws_core::{
     Adopt, Close, Cmdline, ConnectInfo, Context, NonSsl, Protocol, Reason, Ring, Tail, Vh, Vhost, VhostReason, Write,
     Wsi, WsiId, lwsl_err, lwsl_notice, lwsl_user, lwsl_warn,

@@ -233,12 +233,15 @@ impl Context {
         }
     }
 
-    /// Ends everything at once: connections are cut, then each protocol gets PROTOCOL_DESTROY.
-    /// Dropping the context does the same.
+    /// Ends everything at once: what output the kernel takes now is sent, a farewell behind it (on ws a
+    /// CLOSE with 1001), and connections are cut, then each protocol gets PROTOCOL_DESTROY. Dropping the
+    /// context does the same. To wait for the peers, [`close_all`](Self::close_all) before.
     pub fn destroy(&mut self) {
         if std::mem::replace(&mut self.destroyed, true) {
             return;
         }
+        self.close_all(Close::GOING_AWAY);
+        self.reap();
         self.close_all(Close::ABORT);
         while !self.svc.closing.is_empty() {
             self.reap();

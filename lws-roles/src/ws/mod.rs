@@ -13,6 +13,7 @@
 //! | `rx`, `tx` | the halves of an established connection, both ends |
 //! | `shared` | messages for many connections |
 //! | `deflate` | compressed messages: permessage-deflate (RFC 7692) |
+//! | `ending` | how a connection ended, for user code |
 //! | `settings` | what a vhost says about it |
 //!
 //! The other modules are the parts of the protocol that need no socket, no clock and no user:
@@ -35,6 +36,7 @@ mod deflate;
 #[cfg(not(feature = "deflate"))]
 #[path = "deflate/off.rs"]
 mod deflate;
+mod ending;
 pub mod frame;
 pub mod handshake;
 pub mod key;
@@ -52,5 +54,6 @@ pub mod utf8;
 pub use client::WsFactory;
 #[cfg(feature = "deflate")]
 pub use deflate::PermessageDeflate;
+pub use ending::{CloseStatus, WsWsi};
 pub use settings::WsVhost;
 pub use shared::Shared;

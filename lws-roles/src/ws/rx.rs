@@ -29,6 +29,7 @@ mod compressed;
 use self::assembly::Assembly;
 use super::close::{MESSAGE_TOO_LARGE, NO_STATUS, parse_close_payload, valid_on_wire};
 use super::deflate::{Agreed, Inflater};
+use super::ending::{Ending, as_reported};
 use super::frame::{Fragment, Fragments, FrameHead, Opcode, RSV1, Sender};
 use super::mask::mask;
 use super::settings::WsSettings;
@@ -129,8 +130,8 @@ impl WsRx {
     fn fail(&mut self, cx: &mut Cx<'_>, code: u16, text: &str) -> Step {
         self.state = State::Failed;
         if cx.is_closing() {
-            // our CLOSE has gone already; there is no second
-            return Step::Break(Flow::Close(Close::ABORT));
+            // our CLOSE is on its way already; there is no second, and nothing more to wait for
+            return Step::Break(Flow::Close(Close::PROTOCOL));
         }
         lws_core::lwsl_info!("{}: ws: {text}: closing with {code}", cx.id());
         self.send_close(cx, code, Some(text));
@@ -141,7 +142,9 @@ impl WsRx {
     fn send_close(&self, cx: &mut Cx<'_>, code: u16, text: Option<&str>) {
         let text = text.map(str::to_owned).or_else(|| cx.close_text().map(str::to_owned));
         // a connection that has gone needs no farewell
-        let _ = send_close(&mut cx.raw(), self.me, code, &text.unwrap_or_default());
+        if send_close(&mut cx.raw(), self.me, code, &text.unwrap_or_default()).is_ok() {
+            Ending::sent(cx, as_reported(code));
+        }
     }
 
     /// The start of a frame; a control frame whole, once it is there.
@@ -305,6 +308,10 @@ impl WsRx {
     fn peer_close(&mut self, cx: &mut Cx<'_>, payload: &[u8]) -> Step {
         if cx.is_closing() {
             self.state = State::PeerClosed;
+            if let Ok(found) = parse_close_payload(payload) {
+                let (code, reason) = found.unwrap_or((NO_STATUS, ""));
+                Ending::received(cx, code, reason);
+            }
             return match self.me {
                 //= rfc6455#7.1.1 the server closes first, the client waits for it to
                 Sender::Server => Step::Break(Flow::Close(Close::NORMAL)),
@@ -316,6 +323,7 @@ impl WsRx {
             Err(e) => return self.fail(cx, e.code(), e.text()),
         };
         self.state = State::PeerClosed;
+        Ending::received(cx, code, reason);
         let answer = match cx.user(Reason::WsPeerInitiatedClose { code, reason }) {
             //= rfc6455#5.5.1 an endpoint MUST send a CLOSE in response, typically echoing the code
             Ok(()) => Close(code),
@@ -348,6 +356,12 @@ impl WsRx {
         cx.set_role_data(None);
         Flow::Continue
     }
+}
+
+/// How long the vhost lets the peer take for its side of the close handshake, µs, if it says.
+fn close_timeout(cx: &Cx<'_>) -> Option<u64> {
+    let time = cx.settings::<WsSettings>()?.close_timeout?;
+    Some(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }
 
 /// User code has its way: on, or out with its close.
@@ -439,7 +453,7 @@ impl RoleRx for WsRx {
         self.send_close(cx, close.0, None);
         match (self.state, self.me) {
             (State::PeerClosed, Sender::Server) => Farewell::Flush,
-            _ => Farewell::AwaitPeer(CLOSE_ACK_US),
+            _ => Farewell::AwaitPeer(cx.close_timeout().or_else(|| close_timeout(cx)).unwrap_or(CLOSE_ACK_US)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::deflate;
 use lws_core::{Settings, Vhost};
+use std::time::Duration;
 
 /// What the ws role reads of a vhost. Set by [`WsVhost`].
 #[derive(Clone, Debug, Default)]
@@ -9,6 +10,7 @@ pub(crate) struct WsSettings {
     pub(crate) max_message: Option<u64>,
     pub(crate) assemble: Option<usize>,
     pub(crate) validate_utf8: bool,
+    pub(crate) close_timeout: Option<Duration>,
     pub(crate) any_subprotocol: bool,
     pub(crate) deflate: Option<deflate::Settings>,
     pub(crate) strict_host: bool,
@@ -37,6 +39,9 @@ impl WsSettings {
         }
         if ws.assemble == Some(0) {
             return Err("ws_assemble: 0 lets no message through".to_owned());
+        }
+        if ws.close_timeout == Some(Duration::ZERO) {
+            return Err("ws_close_timeout: 0 leaves the peer no time to answer".to_owned());
         }
         ws.deflate.map_or(Ok(()), |deflate| deflate.check())?;
         match ws.origins.iter().flatten().find(|origin| !is_origin(origin)) {
@@ -76,6 +81,12 @@ pub trait WsVhost {
     /// that isn't closes the connection with 1007 (RFC 6455 8.1; C:
     /// `LWS_SERVER_OPTION_VALIDATE_UTF8`). Close reasons always are checked. Default: off, as in C.
     fn ws_validate_utf8(self, on: bool) -> Self;
+
+    /// How long the peer may take, once our CLOSE and all before it has gone, for its own CLOSE and the
+    /// end of the connection (C: `PENDING_TIMEOUT_CLOSE_ACK`; RFC 6455 7.1.1). Output that the peer
+    /// doesn't take has 5 s of standing still before that. A connection's own is
+    /// [`Wsi::set_close_timeout`](lws_core::Wsi::set_close_timeout). Default: 5 s.
+    fn ws_close_timeout(self, time: Duration) -> Self;
 
     /// Server: takes handshakes that offer only subprotocols which none of the vhost's protocols is
     /// named after. The vhost's default protocol serves them, and the first one offered is answered.
@@ -126,6 +137,11 @@ impl WsVhost for Vhost {
         self
     }
 
+    fn ws_close_timeout(mut self, time: Duration) -> Self {
+        self.settings_mut::<WsSettings>().close_timeout = Some(time);
+        self
+    }
+
     fn ws_any_subprotocol(mut self, on: bool) -> Self {
         self.settings_mut::<WsSettings>().any_subprotocol = on;
         self
@@ -166,6 +182,8 @@ mod tests {
         assert!(WsSettings::check(&settings).unwrap_err().contains("ws_max_message"));
         settings.get_or_default::<WsSettings>().max_message = Some(1);
         assert_eq!(WsSettings::check(&settings), Ok(()));
+        settings.get_or_default::<WsSettings>().close_timeout = Some(Duration::ZERO);
+        assert!(WsSettings::check(&settings).unwrap_err().contains("ws_close_timeout"));
     }
 
     #[cfg(feature = "deflate")]

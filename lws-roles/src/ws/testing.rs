@@ -88,7 +88,7 @@ const DEFLATE: Option<deflate::Settings> = Some(deflate::Settings::DEFAULT);
 const DEFLATE: Option<deflate::Settings> = None;
 
 /// Accepted connections are WebSockets from their first byte; perhaps one that offered this.
-struct FrameServer(Option<&'static str>);
+pub(crate) struct FrameServer(pub(crate) Option<&'static str>);
 
 impl RoleFactory for FrameServer {
     fn name(&self) -> &'static str {
