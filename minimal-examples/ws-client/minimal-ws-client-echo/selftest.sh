@@ -104,6 +104,9 @@ run_failing minimal-ws-client-echo -p "$PORT" -o -u /refuse/403
 expect_in "refused" "status 403" "$OUT"
 stop "$PID"
 
+# --- how connections end
+peer ws_close.py --client "$BIN_DIR/minimal-ws-client-echo"
+
 # --- node's server, which checks what comes back, with compression in all forms and without
 if has_node_peers; then
     for form in plain default fresh server-small both-small; do

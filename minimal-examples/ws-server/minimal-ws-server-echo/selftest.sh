@@ -21,7 +21,10 @@ if has_node_peers; then
         node_peer client "$url" --deflate "$form"
     done
 fi
-stop "$PID"
+peer ws_close.py 127.0.0.1 "$PORT" --pid "$PID"
+status=0
+wait "$PID" || status=$?
+expect "exit status after SIGTERM" 0 "$status"
 
 start_server minimal-ws-server-echo -n
 failing=0
