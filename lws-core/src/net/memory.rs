@@ -501,6 +501,14 @@ impl MemoryNet {
         self.close(peer.0);
     }
 
+    /// Closes, and the other side knows already that nothing it sends is taken: its writes fail, and
+    /// what came before can still be read.
+    pub fn peer_close_broken(&mut self, peer: MemoryPeer) {
+        let other = self.endpoints[peer.0].peer;
+        self.endpoints[other].shut = true;
+        self.close(peer.0);
+    }
+
     /// Breaks the connection at once: both ends see a reset.
     pub fn peer_reset(&mut self, peer: MemoryPeer) {
         let other = self.endpoints[peer.0].peer;

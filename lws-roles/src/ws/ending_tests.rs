@@ -452,7 +452,7 @@ fn rfc6455_7_1_5_a_close_is_read_though_ours_cannot_be_sent_any_more() {
         case.bench.with_wsi(|wsi| wsi.rx_flow_control(false));
         case.peer_sends(0x88, &close_payload(1001, "gone"));
         let peer = case.bench.peer;
-        case.bench.net().peer_close(peer);
+        case.bench.net().peer_close_broken(peer);
         case.bench.run_ms(20);
         case.bench.with_wsi(|wsi| wsi.close(Close::NORMAL));
         case.bench.run_ms(20);
