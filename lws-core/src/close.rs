@@ -46,6 +46,10 @@ impl Context {
         let Some(conn) = svc.conn_mut(id) else { return };
         conn.rx = Some(rx);
         depart(svc, id, farewell);
+        // a peer that has the end of a stream may begin another at once: the two aren't to count together
+        if self.svc.conn(id).is_some_and(|c| c.carrier().is_some() && c.has(flag::CLOSING)) {
+            self.bury(id);
+        }
     }
 
     /// The end: the role's last callback, WSI_DESTROY, and the slot is free.

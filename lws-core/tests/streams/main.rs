@@ -269,6 +269,27 @@ fn a_stream_that_closes_gets_its_output_out_first() {
 }
 
 #[test]
+fn a_stream_that_has_ended_is_gone_before_its_peer_can_answer() {
+    let log = Log::default();
+    let user = User::new(&log).on(|wsi, reason, _| {
+        if let Reason::RawRx(_) = reason {
+            wsi.write(b"all of it", Write::Raw).unwrap();
+            return Err(Close::NORMAL);
+        }
+        Ok(())
+    });
+    let mut context = serving(calm(), user);
+    let peer = peer(&mut context);
+    let asked = frame(1, DATA, b"go");
+    assert_eq!(context.memory().unwrap().peer_send(peer, &asked), asked.len());
+    // up to the turn that answers
+    while log.count("rx go") == 0 {
+        context.service(Some(Duration::from_millis(1))).unwrap();
+    }
+    assert_eq!(told(), ["1 gone, whole"]);
+}
+
+#[test]
 fn streams_end_before_their_carrier() {
     let (log, ids) = (Log::default(), Rc::default());
     let mut context = serving(calm(), obedient(&log, &ids));
