@@ -77,9 +77,11 @@ impl H2Conn {
         self.resets.contains(&sid)
     }
 
-    /// Ends a stream at once, both ways.
+    /// Ends a stream at once, both ways, unless that has been said already, by either end.
     pub(super) fn reset(&mut self, out: &mut Vec<u8>, sid: u32, code: ErrorCode) {
-        if self.dead {
+        //= rfc9113#5.4.2 no more than one RST_STREAM for a stream, and none in response to one
+        let ended = self.was_reset(sid) || self.table.by_number(sid).is_some_and(|stream| stream.reset);
+        if self.dead || ended {
             return;
         }
         write::rst_stream(out, sid, code);
@@ -135,5 +137,22 @@ impl H2Conn {
             write::goaway(out, self.last_peer, ErrorCode::NoError, "");
             self.draining = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc9113_5_4_2_a_stream_is_reset_once() {
+        let mut conn = H2Conn::new(Side::Server, H2Settings::default());
+        let mut out = Vec::new();
+        conn.reset(&mut out, 1, ErrorCode::StreamClosed);
+        let one = out.len();
+        conn.reset(&mut out, 1, ErrorCode::ProtocolError);
+        assert_eq!(out.len(), one);
+        conn.reset(&mut out, 3, ErrorCode::Cancel);
+        assert_eq!(out.len(), 2 * one);
     }
 }
