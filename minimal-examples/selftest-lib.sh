@@ -162,6 +162,25 @@ need_peers() {
     fi
 }
 
+# need_h2_peers: as need_peers, for those that speak HTTP/2.
+need_h2_peers() {
+    need_peers
+    if ! "$PYTHON" -c 'import h2, hpack, wsproto' 2>/dev/null; then
+        [ "${LWS_REQUIRE_PEERS:-}" = 1 ] && fail "no Python with the packages h2, hpack and wsproto"
+        echo "SKIP: no Python with the packages h2, hpack and wsproto"
+        exit 77
+    fi
+}
+
+# h2load_all COUNT CLIENTS URL [ARGUMENT...]: so many requests, all of which must succeed.
+h2load_all() {
+    local load=$WORK/h2load.log
+    timeout 60 h2load -n "$1" -c "$2" "${@:4}" "$3" >"$load" || fail "h2load $* ended with $?"
+    expect "requests that succeeded, h2load $*" "$1 succeeded, 0 failed, 0 errored, 0 timeout" \
+        "$(sed -nE 's/^requests: .* done, //p' "$load")"
+    expect "answers, h2load $*" "$1 2xx, 0 3xx, 0 4xx, 0 5xx" "$(sed -nE 's/^status codes: //p' "$load")"
+}
+
 # peer SCRIPT ARGUMENT...: runs a peer that is a client; "-" is a script on standard input.
 peer() {
     local script=$1

@@ -159,6 +159,49 @@ refused "$CERTS/client.key" --cert "$CERTS/server.cert" --key "$CERTS/client.key
 refused "$WORK/nothing" --client-ca "$WORK/nothing"
 refused "no client CA" --require-client-cert
 
+# both versions of HTTP on one port; many requests with the figures of C's scripts, the last fewer
+start_server minimal-http-server-tls -d err,warn,notice,user
+for version in http1.1 http2; do
+    get / "--$version"
+    expect_file "by --$version" mount-origin/index.html "$BODY"
+done
+get /connection --http2
+expect_in "ALPN of HTTP/2" "alpn: h2" "$(cat "$BODY")"
+need nghttp h2load node
+nghttp "https://localhost:$PORT/connection" >"$WORK/nghttp.out" 2>"$WORK/nghttp.log" || fail "nghttp"
+expect_in "ALPN of nghttp" "alpn: h2" "$(cat "$WORK/nghttp.out")"
+h2load_all 10000 1 "https://localhost:$PORT/"
+h2load_all 10000 10 "https://localhost:$PORT/"
+h2load_all 3000 100 "https://localhost:$PORT/"
+h2load_all 5000 10 "https://localhost:$PORT/" -m 100
+timeout 30 node - "$PORT" "$LOCALHOST_CERT" <<'JAVASCRIPT' || fail "node's http2"
+// a hundred requests at once on one session
+const [port, ca] = process.argv.slice(2);
+const http2 = require("http2");
+const session = http2.connect(`https://localhost:${port}`, {ca: require("fs").readFileSync(ca)});
+session.on("error", (error) => { throw error; });
+let left = 100;
+for (let i = 0; i < 100; i += 1) {
+  const request = session.request({":path": "/connection", "x-number": String(i)});
+  let body = "", status = 0;
+  request.setEncoding("utf8");
+  request.on("response", (fields) => { status = fields[":status"]; });
+  request.on("data", (data) => { body += data; });
+  request.on("end", () => {
+    if (status !== 200 || !body.includes("alpn: h2")) throw new Error(`${status}: ${body}`);
+    left -= 1;
+    if (left === 0) session.close();
+  });
+}
+session.on("close", () => { if (left !== 0) throw new Error(`${left} without an answer`); });
+JAVASCRIPT
+need_h2_peers
+peer h2_client.py "https://localhost:$PORT/" --case many --cacert "$LOCALHOST_CERT" --expect mount-origin/index.html
+peer h2_abuse.py "https://localhost:$PORT/" --cacert "$LOCALHOST_CERT" --pid "$PID" --only rfc
+need chromium chromedriver
+peer browser_h2.py "https://localhost:$PORT/" --says /connection "alpn: h2"
+stop "$PID"
+
 # clients that mean harm, stall or vanish
 need_peers
 start_server minimal-http-server-tls --handshake-secs 2 -d err,warn,notice,info,user

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Files, the error document, ranges and validators, asked for with curl; then exact bytes by the rule
-# book, peers that mean harm or vanish, and many at once.
+# book, peers that mean harm or vanish, and many at once; over HTTP/2 the same.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ../../selftest-lib.sh
@@ -40,6 +40,29 @@ peer raw_http.py localhost "$PORT"
 peer abuse.py localhost "$PORT" --pid "$PID"
 wrk -t1 -c50 -d1s "http://localhost:$PORT/index.html" >"$WORK/wrk.log"
 expect "errors that wrk met" "" "$(grep -E 'Non-2xx|Socket errors' "$WORK/wrk.log" || true)"
+stop "$PID"
+
+# HTTP/2 without TLS, by prior knowledge and by Upgrade
+start_server minimal-http-server
+for version in --http2-prior-knowledge --http2; do
+    get / $version
+    expect_in "head, $version" "HTTP/2 200" "$HEAD"
+    expect_file "/, $version" mount-origin/index.html "$BODY"
+    get /1.png -r 0-7 $version
+    expect "length of a range, $version" 8 "$(wc -c <"$BODY" | tr -d ' ')"
+done
+# by Upgrade alone: some versions of curl can't go on with a connection of prior knowledge
+get /no-such-page.html -L --http2
+expect_file "error document over HTTP/2" mount-origin/404.html "$BODY"
+need nghttp h2load
+nghttp -u "http://localhost:$PORT/1.png" >"$WORK/1.png" || fail "nghttp -u"
+expect_file "by nghttp -u" mount-origin/1.png "$WORK/1.png"
+nghttp -w 10 "http://localhost:$PORT/1.png" >"$WORK/1.png" || fail "nghttp with small windows"
+expect_file "by nghttp" mount-origin/1.png "$WORK/1.png"
+h2load_all 5000 1 "http://localhost:$PORT/" -m 100
+need_h2_peers
+peer h2_client.py "http://localhost:$PORT/" --case many --expect mount-origin/index.html
+peer h2_abuse.py "http://localhost:$PORT/" --pid "$PID"
 stop "$PID"
 
 # out of descriptors: the server goes on with those it has, and takes others when there is room

@@ -15,6 +15,11 @@ peer ws_client.py "$url" --case subprotocol --subprotocol lws-minimal-server-ech
 peer ws_client.py "$url" --case echo --subprotocol any-other
 peer ws_client.py "$url" --case all --compression deflate
 peer ws_client.py "$url" --case deflate
+need_h2_peers
+for window in 65535 3000; do
+    peer h2_client.py "http://127.0.0.1:$PORT/" --case websocket --window "$window"
+    peer h2_client.py "http://127.0.0.1:$PORT/" --case websocket --window "$window" --subprotocol lws-minimal-server-echo
+done
 if has_node_peers; then
     node_peer client "$url"
     for form in default fresh server-small both-small; do

@@ -44,4 +44,6 @@ stop "$PID"
 start_server minimal-ws-server -s
 peer ws_client.py "wss://localhost:$PORT/" --cacert "$LOCALHOST_CERT" --case chat
 peer browser_chat.py "https://localhost:$PORT/" --insecure
+# the page's WebSocket is a stream of the connection that the page came by
+peer browser_h2.py "https://localhost:$PORT/" --chat
 stop "$PID"
