@@ -12,11 +12,12 @@
 
 use super::conn::H2Conn;
 use super::error::ErrorCode;
+use super::fault::{Fatal, LOST};
 use super::frame::{END_STREAM, FrameHead};
 use super::head::{HeadFault, RequestReader, RequestRules, TrailerReader};
 use super::hpack::{BlockEnd, Field, Scratch};
 use super::priority::Priority;
-use super::receive::{Fatal, LOST, NetRx};
+use super::receive::NetRx;
 use super::settings::Side;
 use super::stream;
 use crate::http::exchange::Arrival;
@@ -25,6 +26,9 @@ use crate::http::settings::HttpSettings;
 use crate::http::transaction::Transaction;
 use lws_core::{BodyLength, Cx, Fields};
 use std::cell::RefCell;
+
+/// Readers that are kept for reuse: blocks that are open at once are rarely more.
+const READERS_KEPT: usize = 8;
 
 thread_local! {
     /// For strings, all connections of a thread.
@@ -77,7 +81,8 @@ impl NetRx {
         if let Some(stream) = conn.table.by_number(sid) {
             //= rfc9113#8.1 trailers without END_STREAM are malformed; behind the end nothing may come (5.1)
             let (ended, reset) = (stream.remote_ended, stream.reset);
-            if reset {
+            if reset && !ended {
+                // on its way when we broke the stream off
                 self.spend(cx)?;
             } else if ended {
                 self.stream_error(cx, sid, ErrorCode::StreamClosed, "HEADERS behind the end of the stream");
@@ -99,12 +104,12 @@ impl NetRx {
             self.spend(cx)?;
             return Ok(block);
         }
+        conn.last_peer = sid;
         if conn.draining {
             //= rfc9113#6.8 frames of streams above the last one of a GOAWAY are ignored
             self.spend(cx)?;
             return Ok(block);
         }
-        conn.last_peer = sid;
         if conn.table.len() >= conn.ours.max_streams as usize {
             self.spend(cx)?;
             //= rfc9113#5.1.2 more streams than were allowed MUST be a stream error PROTOCOL_ERROR or REFUSED_STREAM
@@ -177,7 +182,11 @@ impl NetRx {
                     }
                 };
                 let websocket = reader.protocol().is_some();
-                READERS.with_borrow_mut(|readers| readers.push(reader));
+                READERS.with_borrow_mut(|readers| {
+                    if readers.len() < READERS_KEPT {
+                        readers.push(reader);
+                    }
+                });
                 self.open(cx, sid, end_stream, websocket, refusal, t)
             }
         }

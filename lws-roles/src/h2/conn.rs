@@ -3,7 +3,8 @@
 //! transmit half reaches it while the connection's receive half is on the stack.
 //!
 //! ```text
-//!   open --GOAWAY sent or received--> draining: no new streams --last stream gone--> closed
+//!   open --GOAWAY sent------> draining: no new streams ---last stream gone--> closed
+//!     '--- GOAWAY received -> leaving: a client may ask on '
 //!     '--- connection error -------> dead: nothing is sent behind the GOAWAY
 //! ```
 //!
@@ -25,6 +26,16 @@ const TABLE: u32 = 4096;
 /// Streams we broke off whose frames may still be on their way.
 const RESETS: usize = 64;
 
+/// Bytes sent for which one WINDOW_UPDATE may come without being a nuisance. Most give credit for
+/// half a window; some do for each read.
+const PER_UPDATE: u32 = 1024;
+/// A frame counts as if it had so many bytes at least: both windows may get credit for it.
+const PER_FRAME: u32 = 2 * PER_UPDATE;
+/// What a connection has to begin with, for windows that are enlarged ahead.
+const UNPAID: u32 = 64 * PER_UPDATE;
+/// Most that is remembered.
+const UNPAID_MAX: u32 = 1 << 30;
+
 pub(super) struct H2Conn {
     pub(super) side: Side,
     pub(super) ours: H2Settings,
@@ -35,12 +46,18 @@ pub(super) struct H2Conn {
     pub(super) receive: RecvWindow,
     /// The highest number of a stream that the peer has opened.
     pub(super) last_peer: u32,
+    /// What our first GOAWAY named as the last stream that is looked at.
+    last_served: Option<u32>,
+    /// What was sent, that credit may be given for: bytes.
+    unpaid: u32,
     /// The number of the next stream that we open.
     pub(super) next_own: u32,
     /// Streams that wait until the peer takes more, or until it has said how many.
     pub(super) waiting: Vec<WsiId>,
     /// There are to be no new streams.
     pub(super) draining: bool,
+    /// The peer has said that it goes away.
+    pub(super) leaving: bool,
     /// GOAWAY for an error has been written.
     pub(super) dead: bool,
     resets: Vec<u32>,
@@ -57,9 +74,12 @@ impl H2Conn {
             send: SendWindow::new(FIRST_WINDOW),
             receive: RecvWindow::new(FIRST_WINDOW),
             last_peer: 0,
+            last_served: None,
+            unpaid: UNPAID,
             next_own: 1,
             waiting: Vec::new(),
             draining: false,
+            leaving: false,
             dead: false,
             resets: Vec::new(),
         }
@@ -75,6 +95,31 @@ impl H2Conn {
     //= rfc9113#5.1 an endpoint that sends RST_STREAM MUST be prepared to receive any frames that were sent before it arrived
     pub(super) fn was_reset(&self, sid: u32) -> bool {
         self.resets.contains(&sid)
+    }
+
+    /// Whether a stream was never there.
+    pub(super) fn is_idle(&self, sid: u32) -> bool {
+        let theirs = (sid % 2 == 1) == (self.side == Side::Server);
+        if theirs { sid > self.last_peer } else { sid >= self.next_own }
+    }
+
+    /// Whether a stream without a slot came to its end, so that the peer ought to know better than to
+    /// send on it. Not so of streams that were broken off or, while we go away, never looked at.
+    pub(super) fn is_finished(&self, sid: u32) -> bool {
+        !self.was_reset(sid) && self.last_served.is_none_or(|last| sid <= last)
+    }
+
+    /// DATA with so many bytes is sent: that may be paid back.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(PER_FRAME);
+        self.unpaid = self.unpaid.saturating_add(bytes).min(UNPAID_MAX);
+    }
+
+    /// The peer gives credit: whether that is for something that it got.
+    pub(super) fn credit_of_use(&mut self) -> bool {
+        let left = self.unpaid.checked_sub(PER_UPDATE);
+        self.unpaid = left.unwrap_or(self.unpaid);
+        left.is_some()
     }
 
     /// Ends a stream at once, both ways, unless that has been said already, by either end.
@@ -125,7 +170,9 @@ impl H2Conn {
     /// The connection ends for an error. Nothing follows.
     pub(super) fn die(&mut self, out: &mut Vec<u8>, code: ErrorCode, why: &str) {
         if !self.dead {
-            write::goaway(out, self.last_peer, code, why);
+            //= rfc9113#6.8 endpoints MUST NOT increase the value they send in the last stream identifier
+            let last = *self.last_served.get_or_insert(self.last_peer);
+            write::goaway(out, last, code, why);
             self.dead = true;
             self.draining = true;
         }
@@ -135,6 +182,7 @@ impl H2Conn {
     pub(super) fn drain(&mut self, out: &mut Vec<u8>) {
         if !self.draining {
             write::goaway(out, self.last_peer, ErrorCode::NoError, "");
+            self.last_served = Some(self.last_peer);
             self.draining = true;
         }
     }

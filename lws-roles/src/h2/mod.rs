@@ -10,7 +10,7 @@
 //! | module | is | RFC |
 //! |---|---|---|
 //! | `server` | how connections begin | 9113 3 |
-//! | `receive`, `block` | a connection's receive half: frames; header blocks and whose they are | 9113 4-6 |
+//! | `receive`, `control`, `block`, `fault` | a connection's receive half: frames; what they change; header blocks; what ends | 9113 4-6 |
 //! | `send` | its transmit half | 9113 5.2, 9218 10 |
 //! | `conn`, `table` | what both know, and whose turn it is | 9113 5.1 |
 //! | `stream` | a request's stream | 9113 8 |
@@ -31,7 +31,9 @@
 
 mod block;
 mod conn;
+mod control;
 pub mod error;
+mod fault;
 pub mod flow;
 pub mod frame;
 pub mod head;

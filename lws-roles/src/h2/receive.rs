@@ -17,12 +17,12 @@
 use super::block::Block;
 use super::conn::H2Conn;
 use super::error::{ErrorCode, Scope};
+use super::fault::{Fatal, LOST, fatal};
 use super::flow::RecvWindow;
 use super::frame::{self, END_HEADERS, END_STREAM, FrameError, FrameHead, HEAD_LEN, Kind, PREFACE};
 use super::hpack::{Decoder, DecoderLimits};
 use super::limits::{FIRST_WINDOW, H2Settings, Patience};
 use super::payload::{Control, Parameters, Pieces};
-use super::priority::Priority;
 use super::settings::{Settings, Side};
 use super::write;
 use crate::http::settings::{HttpSettings, micros};
@@ -38,9 +38,6 @@ const IDLE_US: u64 = 31_000_000;
 /// A connection that closes waits this long for its streams, µs.
 const DRAIN_US: u64 = 20_000_000;
 
-/// An error of the connection: its code and a few words for the log and the peer's.
-pub(super) type Fatal = (ErrorCode, &'static str);
-
 enum State {
     Preface,
     Head,
@@ -53,14 +50,14 @@ pub(super) struct NetRx {
     pub(super) side: Side,
     state: State,
     /// SETTINGS have come.
-    settled: bool,
-    acknowledged: bool,
+    pub(super) settled: bool,
+    pub(super) acknowledged: bool,
     pub(super) decoder: Decoder,
     /// A header block that has begun: only its CONTINUATION may follow.
     pub(super) block: Option<Block>,
-    patience: Patience,
+    pub(super) patience: Patience,
     /// Our PING is on its way.
-    pinged: bool,
+    pub(super) pinged: bool,
     /// The request and the settings that came by HTTP/1.
     upgrade: Option<(Box<Transaction>, Vec<u8>)>,
 }
@@ -185,21 +182,22 @@ impl NetRx {
             _ => return Err((ErrorCode::ProtocolError, "a header block was interrupted")),
         }
         if let Err(e) = checked {
-            self.spend(cx)?;
             data.consume(HEAD_LEN);
             self.state = State::Skip(head.len);
-            self.stream_error(cx, head.stream, e.code(), "malformed frame");
+            self.frame_error(cx, head.stream, e)?;
             return Ok(true);
         }
         match kind {
             Some(Kind::Data) => {
                 data.consume(HEAD_LEN);
                 self.begin_data(cx, head)?;
+                return self.content(cx, head, data);
             }
             Some(Kind::Headers) => {
                 data.consume(HEAD_LEN);
                 self.block = Some(self.begin_block(cx, head)?);
                 self.state = State::Block { pieces: Pieces::new(head), last: head.has(END_HEADERS) };
+                return self.content(cx, head, data);
             }
             Some(Kind::Continuation) => {
                 data.consume(HEAD_LEN);
@@ -207,6 +205,7 @@ impl NetRx {
                     self.spend(cx)?;
                 }
                 self.state = State::Block { pieces: Pieces::new(head), last: head.has(END_HEADERS) };
+                return self.content(cx, head, data);
             }
             //= rfc9113#8.4 a client that has set ENABLE_PUSH to 0 MUST treat PUSH_PROMISE as a connection error; so does a server
             Some(Kind::PushPromise) => return Err((ErrorCode::ProtocolError, "PUSH_PROMISE wasn't wanted")),
@@ -223,10 +222,7 @@ impl NetRx {
                     Ok(Some(control)) => self.control(cx, head.stream, control)?,
                     Ok(None) => {}
                     Err(e) if e.scope() == Scope::Connection => return Err(fatal(e)),
-                    Err(e) => {
-                        self.spend(cx)?;
-                        self.stream_error(cx, head.stream, e.code(), "malformed frame");
-                    }
+                    Err(e) => self.frame_error(cx, head.stream, e)?,
                 }
                 data.consume(all);
             }
@@ -234,13 +230,15 @@ impl NetRx {
         Ok(true)
     }
 
+    /// A frame with content has begun. Of an empty one that is all: nothing more may come for it.
+    fn content(&mut self, cx: &mut Cx<'_>, head: FrameHead, data: &mut RxBuf<'_>) -> Result<bool, Fatal> {
+        if head.len == 0 { self.step(cx, data) } else { Ok(true) }
+    }
+
     // --- DATA --------------------------------------------------------------------------------------
 
     fn begin_data(&mut self, cx: &mut Cx<'_>, head: FrameHead) -> Result<(), Fatal> {
         let (sid, end) = (head.stream, head.has(END_STREAM));
-        if head.len == 0 && !end {
-            self.spend(cx)?;
-        }
         let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
         //= rfc9113#6.9 a receiver MUST count DATA for the connection's window whatever becomes of it
         if conn.receive.received(head.len).is_err() {
@@ -251,7 +249,18 @@ impl NetRx {
         }
         self.state = State::Data { pieces: Pieces::new(head), sid, len: head.len, content: 0, end };
         let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-        let Some(stream) = conn.table.by_number(sid) else { return self.not_there(cx, sid) };
+        let Some(stream) = conn.table.by_number(sid) else {
+            self.not_there(cx, sid)?;
+            //= rfc9113#5.1 closed: DATA behind the end of a stream is a stream error STREAM_CLOSED
+            if cx.role_data::<H2Conn>().is_some_and(|conn| conn.is_finished(sid)) {
+                self.stream_error(cx, sid, ErrorCode::StreamClosed, "DATA on a stream that is closed");
+            }
+            return Ok(());
+        };
+        if stream.reset && !stream.remote_ended {
+            // it was on its way when we broke the stream off
+            return self.spend(cx);
+        }
         if stream.remote_ended {
             //= rfc9113#5.1 half-closed (remote): other frames MUST be a stream error STREAM_CLOSED
             self.stream_error(cx, sid, ErrorCode::StreamClosed, "DATA behind the end of the stream");
@@ -265,9 +274,13 @@ impl NetRx {
         let State::Data { pieces, sid, len, content, end } = &mut self.state else { return Ok(true) };
         let (bytes, done) = piece(pieces, data).map_err(fatal)?;
         *content += bytes.len() as u32;
-        let (sid, end, padding) = (*sid, *end, *len - *content);
+        let (sid, end, empty, padding) = (*sid, *end, *content == 0, *len - *content);
         if done {
             self.state = State::Head;
+            if empty && !end {
+                // padding alone is of no more use than nothing
+                self.spend(cx)?;
+            }
         }
         let live =
             cx.role_data::<H2Conn>().and_then(|c| c.table.by_number(sid)).filter(|s| !s.reset && !s.remote_ended);
@@ -309,209 +322,24 @@ impl NetRx {
         cx.stream_end(wsi);
     }
 
-    // --- control frames ----------------------------------------------------------------------------
-
-    fn control(&mut self, cx: &mut Cx<'_>, sid: u32, control: Control<'_>) -> Result<(), Fatal> {
-        match control {
-            Control::Priority => self.spend(cx),
-            Control::RstStream(code) => self.reset(cx, sid, code),
-            Control::SettingsAck => self.settings_ack(cx),
-            Control::Settings(parameters) => self.settings(cx, parameters),
-            Control::Ping(payload) => {
-                self.spend(cx)?;
-                //= rfc9113#6.7 a PING without ACK MUST be answered with one
-                cx.raw().send_by(|_: &mut H2Conn, out| write::ping(out, payload, true)).map_err(|_| LOST)
-            }
-            Control::Pong(_) if self.pinged => {
-                self.pinged = false;
-                Ok(())
-            }
-            Control::Pong(_) => self.spend(cx),
-            Control::Goaway { last, code, .. } => self.goaway(cx, last, code),
-            Control::WindowUpdate(more) => self.window_update(cx, sid, more),
-            Control::PriorityUpdate { stream, value } => {
-                self.spend(cx)?;
-                if self.side == Side::Client {
-                    //= rfc9218#7.1 a client that receives PRIORITY_UPDATE: connection error PROTOCOL_ERROR
-                    return Err((ErrorCode::ProtocolError, "PRIORITY_UPDATE from a server"));
-                }
-                let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-                if let Some(stream) = conn.table.by_number(stream) {
-                    stream.priority = Some(Priority::parse(value));
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn reset(&mut self, cx: &mut Cx<'_>, sid: u32, code: ErrorCode) -> Result<(), Fatal> {
-        self.spend(cx)?;
-        let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-        let Some(stream) = conn.table.by_number(sid) else { return self.not_there(cx, sid) };
-        stream.reset = true;
-        stream.remote_ended = true;
-        let wsi = stream.wsi;
-        lws_core::lwsl_info!("{}: stream {sid}: {code} from the peer", cx.id());
-        cx.stream_broken(wsi, code.name());
-        Ok(())
-    }
-
-    fn settings_ack(&mut self, cx: &mut Cx<'_>) -> Result<(), Fatal> {
-        if self.acknowledged {
-            return self.spend(cx);
-        }
-        self.acknowledged = true;
-        self.rest(cx);
-        Ok(())
-    }
-
-    fn settings(&mut self, cx: &mut Cx<'_>, parameters: Parameters<'_>) -> Result<(), Fatal> {
-        let first = !std::mem::replace(&mut self.settled, true);
-        if !first {
-            self.spend(cx)?;
-        }
-        self.take_settings(cx, parameters, first)?;
-        cx.raw().send_by(|_: &mut H2Conn, out| write::settings_ack(out)).map_err(|_| LOST)
-    }
-
-    fn take_settings(&mut self, cx: &mut Cx<'_>, parameters: Parameters<'_>, first: bool) -> Result<(), Fatal> {
-        let peer = if self.side == Side::Server { Side::Client } else { Side::Server };
-        let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-        let before = conn.peer.initial_window_size;
-        for (id, value) in parameters {
-            conn.peer.apply(id, value, peer, first).map_err(|e| (e.code(), "bad SETTINGS"))?;
-        }
-        let now = conn.peer.initial_window_size;
-        if before != now {
-            //= rfc9113#6.9.2 a change that makes a window exceed the maximum is a connection error FLOW_CONTROL_ERROR
-            let resized = conn.table.iter_mut().all(|stream| stream.send.resize(before, now).is_ok());
-            if !resized {
-                return Err((ErrorCode::FlowControlError, "SETTINGS make a window too large"));
-            }
-            conn.table.queue_all();
-        }
-        conn.encoder.set_peer_limit(conn.peer.header_table_size);
-        for wsi in std::mem::take(&mut conn.waiting) {
-            cx.raw().kick(wsi);
-        }
-        Ok(())
-    }
-
-    fn goaway(&mut self, cx: &mut Cx<'_>, last: u32, code: ErrorCode) -> Result<(), Fatal> {
-        lws_core::lwsl_info!("{}: GOAWAY, {code}, last stream {last}", cx.id());
-        let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-        conn.draining = true;
-        let mut lost = std::mem::take(&mut conn.waiting);
-        if self.side == Side::Client {
-            //= rfc9113#6.8 streams above the last one were not processed and may be tried again
-            lost.extend(conn.table.refuse_above(last));
-        }
-        cx.no_more_streams();
-        for wsi in lost {
-            cx.stream_broken(wsi, ErrorCode::RefusedStream.name());
-        }
-        self.rest(cx);
-        Ok(())
-    }
-
-    fn window_update(&mut self, cx: &mut Cx<'_>, sid: u32, more: u32) -> Result<(), Fatal> {
-        let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-        if sid == 0 {
-            let stuck = conn.send.available() == 0;
-            if conn.send.grow(more).is_err() {
-                return Err((ErrorCode::FlowControlError, "WINDOW_UPDATE beyond the maximum"));
-            }
-            if !stuck {
-                self.spend(cx)?;
-            }
-            cx.raw().send_soon();
-            return Ok(());
-        }
-        let Some(key) = conn.table.key(sid) else { return self.not_there(cx, sid) };
-        let Some(stream) = conn.table.get_mut(key) else { return Err(LOST) };
-        let stuck = stream.send.available() == 0;
-        if stream.send.grow(more).is_err() {
-            self.stream_error(cx, sid, ErrorCode::FlowControlError, "WINDOW_UPDATE beyond the maximum");
-            return Ok(());
-        }
-        conn.table.queue(key);
-        cx.raw().send_soon();
-        // credit that nobody waits for, again and again, is only work
-        if stuck { Ok(()) } else { self.spend(cx) }
-    }
-
-    // --- errors ------------------------------------------------------------------------------------
-
-    /// One more frame that is of no use.
-    pub(super) fn spend(&mut self, cx: &Cx<'_>) -> Result<(), Fatal> {
-        //= rfc9113#10.5 an endpoint MAY treat suspicious activity as a connection error ENHANCE_YOUR_CALM
-        if self.patience.spend(cx.now_us()) {
-            Ok(())
-        } else {
-            Err((ErrorCode::EnhanceYourCalm, "too many frames to no use"))
-        }
-    }
-
-    /// A frame on a stream that has no slot: gone, or never there.
-    fn not_there(&mut self, cx: &mut Cx<'_>, sid: u32) -> Result<(), Fatal> {
-        let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-        //= rfc9113#5.1 idle: any frame other than HEADERS or PRIORITY MUST be a connection error PROTOCOL_ERROR
-        let theirs = (sid % 2 == 1) == (self.side == Side::Server);
-        let was_there = if theirs { sid <= conn.last_peer } else { sid < conn.next_own };
-        if !was_there {
-            return Err((ErrorCode::ProtocolError, "frame on an idle stream"));
-        }
-        // late frames of a stream that has ended, by either side
-        self.spend(cx)
-    }
-
-    /// Ends one stream for an error.
-    pub(super) fn stream_error(&mut self, cx: &mut Cx<'_>, sid: u32, code: ErrorCode, why: &str) {
-        lws_core::lwsl_info!("{}: stream {sid}: {code}: {why}", cx.id());
-        let _ = cx.raw().send_by(|conn: &mut H2Conn, out| conn.reset(out, sid, code));
-        if let Some(stream) = cx.role_data::<H2Conn>().and_then(|c| c.table.by_number(sid)) {
-            let wsi = stream.wsi;
-            cx.stream_broken(wsi, why);
-        }
-    }
-
-    /// Ends the connection for an error.
-    fn fail(&mut self, cx: &mut Cx<'_>, (code, why): Fatal) -> Flow {
-        lws_core::lwsl_info!("{}: {code}: {why}", cx.id());
-        let _ = cx.raw().send_by(|conn: &mut H2Conn, out| conn.die(out, code, why));
-        self.lose_streams(cx, why);
-        Flow::Close(Close::NORMAL)
-    }
-
-    fn lose_streams(&mut self, cx: &mut Cx<'_>, why: &str) {
-        cx.no_more_streams();
-        let Some(conn) = cx.role_data::<H2Conn>() else { return };
-        let mut lost = std::mem::take(&mut conn.waiting);
-        lost.extend(conn.table.wsis());
-        for wsi in lost {
-            cx.stream_broken(wsi, why);
-        }
-    }
-
     /// Sets the timeout that fits: for the peer's acknowledgment, for nothing, or for having no streams.
-    fn rest(&mut self, cx: &mut Cx<'_>) {
+    pub(super) fn rest(&mut self, cx: &mut Cx<'_>) {
         if !self.acknowledged {
             return;
         }
-        if cx.streams() > 0 {
+        if self.block.is_some() {
+            // one time for all of it, however it drips
+            if cx.timeout() != Some(Pending::HttpContent) {
+                let limit = micros(HttpSettings::of(cx).head_timeout);
+                cx.set_timeout(Pending::HttpContent, Some(limit));
+            }
+        } else if cx.streams() > 0 {
             cx.set_timeout(Pending::HttpKeepaliveIdle, None);
         } else if cx.timeout().is_none_or(|why| why != Pending::HttpKeepaliveIdle) {
             let idle = micros(HttpSettings::of(cx).keepalive_timeout).max(IDLE_US);
             cx.set_timeout(Pending::HttpKeepaliveIdle, Some(idle));
         }
     }
-}
-
-/// The connection's data is gone, which only its end can bring about.
-pub(super) const LOST: Fatal = (ErrorCode::InternalError, "the connection's state is gone");
-
-fn fatal(e: FrameError) -> Fatal {
-    (e.code(), "malformed frame")
 }
 
 /// The content in what has come of a payload, which is consumed; and whether it is all of it.
@@ -581,7 +409,7 @@ impl RoleRx for NetRx {
         for wsi in std::mem::take(&mut conn.waiting) {
             cx.raw().kick(wsi);
         }
-        let drained = cx.role_data::<H2Conn>().is_some_and(|conn| conn.draining);
+        let drained = cx.role_data::<H2Conn>().is_some_and(|conn| conn.draining || conn.leaving);
         if drained && cx.streams() == 0 { Flow::Close(Close::NORMAL) } else { Flow::Continue }
     }
 
@@ -594,6 +422,9 @@ impl RoleRx for NetRx {
 
     fn timed_out(&mut self, cx: &mut Cx<'_>, why: Pending) -> Flow {
         match why {
+            Pending::HttpContent if self.acknowledged => {
+                self.fail(cx, (ErrorCode::EnhanceYourCalm, "a header block takes too long"))
+            }
             //= rfc9113#6.5.3 no acknowledgment in time: connection error SETTINGS_TIMEOUT
             Pending::HttpContent => self.fail(cx, (ErrorCode::SettingsTimeout, "SETTINGS weren't acknowledged")),
             Pending::HttpKeepaliveIdle if cx.streams() > 0 => Flow::Continue,

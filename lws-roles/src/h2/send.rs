@@ -46,6 +46,7 @@ impl NetTx {
         };
         let conn = cx.role_data::<H2Conn>()?;
         let _ = conn.send.take(sent as u32);
+        conn.sent(sent);
         let stream = conn.table.get_mut(key)?;
         let _ = stream.send.take(sent as u32);
         stream.local_ended = end;
@@ -102,12 +103,20 @@ impl RoleTx for NetTx {
 /// Says that a stream's output is complete: END_STREAM goes behind what there is.
 pub(super) fn end_stream(cx: &mut TxCx<'_>) {
     let Some(key) = cx.stream_key() else { return };
+    let waiting = cx.stream_waiting(cx.id());
     let Some(mut carrier) = cx.carrier() else { return };
-    let Some(conn) = carrier.role_data::<H2Conn>() else { return };
-    let Some(stream) = conn.table.get_mut(key) else { return };
-    if !stream.local_ended {
+    // fails only without the connection's data
+    let _ = carrier.send_by(|conn: &mut H2Conn, out| {
+        let dead = conn.dead;
+        let Some(stream) = conn.table.get_mut(key).filter(|s| !s.local_ended && !s.reset) else { return };
         stream.fin = true;
-        conn.table.queue(key);
-        carrier.send_soon();
-    }
+        if waiting > 0 {
+            conn.table.queue(key);
+        } else if !dead {
+            //= rfc9113#6.9.1 an empty DATA with END_STREAM MAY be sent without credit: it waits for no turn
+            stream.local_ended = true;
+            H2Conn::data(out, stream.sid, &[], true);
+        }
+    });
+    carrier.send_soon();
 }
