@@ -16,6 +16,7 @@ mod frames;
 mod heads;
 mod order;
 mod priorities;
+mod simulation;
 mod states;
 mod timeouts;
 #[cfg(feature = "ws")]
