@@ -332,6 +332,10 @@ impl TxCx<'_> {
         let conn = svc.slots.get_mut(self.id).ok_or(WriteError::Gone)?;
         let data = conn.role_data.as_mut().and_then(|data| data.downcast_mut()).ok_or(WriteError::Gone)?;
         let result = f(data, conn.out.buf(&mut svc.pool));
+        if conn.out.is_empty() {
+            // a quiet connection owns no buffer, also after nothing was said
+            conn.out.clear(&mut svc.pool);
+        }
         self.wrote();
         Ok(result)
     }

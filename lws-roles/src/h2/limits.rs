@@ -87,8 +87,15 @@ pub trait H2Vhost: Sized {
     fn h2_half_closed_long_poll(self, enable: bool) -> Self;
 
     /// How many frames without use to a program a peer may send in a second, after as many at once:
-    /// PING, SETTINGS, PRIORITY, RST_STREAM, empty DATA, WINDOW_UPDATE, unknown ones. Past it the
-    /// connection ends with ENHANCE_YOUR_CALM (RFC 9113 10.5). Default 1000; at least 1.
+    /// PING, SETTINGS, PRIORITY, PRIORITY_UPDATE, RST_STREAM, unknown ones, DATA and CONTINUATION
+    /// without content, malformed or refused requests, late frames of streams that have ended, and
+    /// WINDOW_UPDATE beyond one for each KiB that was sent. Past it the connection ends with
+    /// ENHANCE_YOUR_CALM (RFC 9113 10.5). Default 1000; at least 1.
+    ///
+    /// What else bounds a peer: a header block has 64 KiB as it is sent, what `http_limits` says of a
+    /// head (431, 414) once it is decoded, and the time of `http_head_timeout` for all of it; a body,
+    /// and a response that isn't taken, have `http_content_timeout`; SETTINGS must be acknowledged in
+    /// 10 s; a connection without streams is let go after 31 s, or `http_keepalive_timeout` if longer.
     #[must_use]
     fn h2_patience(self, frames: u32) -> Self;
 }
