@@ -122,10 +122,12 @@ impl H2Conn {
         left.is_some()
     }
 
-    /// Ends a stream at once, both ways, unless that has been said already, by either end.
+    /// Ends a stream at once, both ways, unless we have said so already.
     pub(super) fn reset(&mut self, out: &mut Vec<u8>, sid: u32, code: ErrorCode) {
         //= rfc9113#5.4.2 no more than one RST_STREAM for a stream, and none in response to one
-        let ended = self.was_reset(sid) || self.table.by_number(sid).is_some_and(|stream| stream.reset);
+        // what comes behind a peer's own is answered once, as it is when the stream's place is gone
+        let broken = self.table.by_number(sid).is_some_and(|stream| stream.reset && !stream.remote_ended);
+        let ended = broken || self.was_reset(sid);
         if self.dead || ended {
             return;
         }
