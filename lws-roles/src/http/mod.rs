@@ -19,8 +19,10 @@
 //! | [`wsi`] | what user code can do with them |
 //! | `file` | files as responses |
 //! | `exchange` | one request and its response on a server, whatever carries them |
+//! | `client_exchange` | the same on a client |
 
 pub mod chunked;
+pub(crate) mod client_exchange;
 pub mod date;
 pub mod etag;
 pub(crate) mod exchange;

@@ -6,7 +6,7 @@
 use super::head::{RequestHead, ResponseHead};
 use super::method::Method;
 use super::outgoing::body_length;
-use lws_core::{BodyLength, Head, Start, WriteError};
+use lws_core::{BodyLength, Cx, Head, Start, WriteError};
 
 pub(crate) use super::outgoing::Outgoing;
 
@@ -99,6 +99,17 @@ pub(crate) struct ClientTransaction {
     pub(crate) outgoing: Outgoing,
     /// Bytes of the request's body were written, so the request can't be sent again.
     pub(crate) body_begun: bool,
+    /// What it has behind it.
+    pub(crate) past: Past,
+}
+
+/// What a request has behind it, on whatever connections it was sent before.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Past {
+    /// Redirects followed.
+    pub(crate) redirects: u8,
+    /// A redirect has made the method GET.
+    pub(crate) without_body: bool,
 }
 
 impl ClientTransaction {
@@ -107,12 +118,18 @@ impl ClientTransaction {
         Self { head, ..Self::default() }
     }
 
-    /// Forgets request and response and keeps the memory for others.
-    pub(crate) fn reset(&mut self) {
-        self.head.clear();
-        self.body_pending = false;
-        self.outgoing = Outgoing::Nothing;
-        self.body_begun = false;
+    /// Makes the connection's role data that of a request about to be sent, for the first time or
+    /// again.
+    pub(crate) fn begin(cx: &mut Cx<'_>) {
+        let past = cx.role_data::<Self>().map(|t| t.past).unwrap_or_default();
+        cx.recycle_role_data();
+        let mut t = cx.reuse_role_data::<Self>().unwrap_or_default();
+        t.head.clear();
+        t.body_pending = false;
+        t.outgoing = Outgoing::Nothing;
+        t.body_begun = false;
+        t.past = past;
+        cx.set_role_data(Some(t));
     }
 
     /// Whether no more of the request is to come.

@@ -1,15 +1,15 @@
 //! HTTP/1 client role (RFC 9112; RFC 9110 section 15.4 for redirects).
 //!
 //! ```text
-//!   ConnectInfo --> request::Request --> socket --> ClientRx --> user callbacks
-//!        ^                                             |
-//!        '------------ redirect, one retry ------------'
+//!   ConnectInfo --> ClientExchange --> request --> socket --> ClientRx --> ClientExchange --> user
+//!        ^                                                                      |
+//!        '----------------------- redirect, one retry --------------------------'
 //! ```
 //!
 //! | module | is |
 //! |---|---|
-//! | `request` | the head of a request, and how its body is framed |
-//! | `rx` | the life of a connection: request, response, reuse |
+//! | `request` | the head of a request |
+//! | `rx` | the life of a connection: response, reuse |
 //! | `tx` | user code's request body |
 //!
 //! Made by [`H1ClientFactory`]; connecting, and sharing a socket among requests, is the core's.
