@@ -281,6 +281,11 @@ impl Cx<'_> {
         self.svc.network(self.id).is_some_and(|c| c.tls.is_some())
     }
 
+    /// The application protocol that TLS's negotiation has chosen (RFC 7301); for a stream its carrier's.
+    pub fn alpn(&self) -> Option<&str> {
+        self.svc.network(self.id)?.tls.as_deref()?.session()?.facts().alpn
+    }
+
     /// What the vhost wants of a client that speaks plain text on its TLS port, when this one does.
     pub fn plain_on_tls_port(&self) -> Option<NonSsl> {
         self.svc.network(self.id).filter(|c| c.has(flag::PLAIN_ON_TLS))?;

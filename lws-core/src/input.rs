@@ -16,9 +16,12 @@ impl Service {
         let Some(conn) = self.slots.get_mut(id) else { return Got::Nothing };
         if conn.carrier().is_some() {
             // what comes on a stream is given to it by its carrier; only its end waits
-            let ended = conn.has(flag::READ_CLOSED);
+            if conn.has(flag::READ_CLOSED) {
+                // READABLE stays until the end has been told: what comes before it may hold rx
+                return Got::End;
+            }
             conn.clear(flag::READABLE);
-            return if ended { Got::End } else { Got::Nothing };
+            return Got::Nothing;
         }
         let Some(io) = conn.io.as_mut() else { return Got::Nothing };
         match io.read(&mut self.net, room) {

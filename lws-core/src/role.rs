@@ -113,7 +113,7 @@ pub enum Farewell {
 /// Receive half of a role: the parser. Taken out of its slot while it runs; may call the user
 /// through its [`Cx`]. Owns what user code never needs while it runs.
 pub trait RoleRx {
-    /// The role's name, as C's role ops table has it ("h1", "ws", "raw-skt", ...).
+    /// The role's name, as C's role ops table has it ("h1", "ws", "raw-skt", ...); its factory's.
     fn name(&self) -> &'static str;
 
     /// The role begins: a server's socket is up, a client's has connected, or the role before has

@@ -168,6 +168,7 @@ impl Cx<'_> {
 
     /// Begins a stream's role, once the carrier knows it.
     pub fn start_stream(&mut self, stream: WsiId) {
+        connect::announce(self.svc, self.users, stream);
         dispatch::start(self.svc, self.users, stream);
     }
 
@@ -226,6 +227,20 @@ impl Cx<'_> {
         if svc.conn(stream).is_some_and(|c| c.carrier() == Some(self.id) && c.client.is_none()) {
             svc.close_later(stream, Close::ABORT);
         }
+    }
+
+    /// Has a stream's receive half [look](crate::RoleRx::kicked) at what the carrier's role has left for
+    /// it, before anything else comes for it.
+    pub fn stream_kicked(&mut self, stream: WsiId) {
+        if self.svc.conn(stream).is_some_and(|c| c.is_deliverable() && c.carrier() == Some(self.id)) {
+            dispatch::run(self.svc, self.users, stream, |rx, cx| rx.kicked(cx));
+        }
+    }
+
+    /// What a stream's role shares with user code, if it is a `T`.
+    pub fn stream_data<T: Any>(&mut self, stream: WsiId) -> Option<&mut T> {
+        let conn = self.svc.conn_mut(stream).filter(|c| c.carrier() == Some(self.id))?;
+        conn.role_data.as_mut()?.downcast_mut()
     }
 
     /// Asks a stream to close, as user code would.

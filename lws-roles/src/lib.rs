@@ -77,6 +77,8 @@ const ROLES: &[&dyn RoleFactory] = &[
     #[cfg(feature = "h2")]
     &h2::H2Factory,
     &h1::H1Factory,
+    #[cfg(feature = "h2")]
+    &h2::H2ClientFactory,
     &h1::H1ClientFactory,
     #[cfg(feature = "ws")]
     &ws::WsFactory,

@@ -1,7 +1,7 @@
 //! The names nearly every program uses.
 
 #[cfg(feature = "h2")]
-pub use crate::h2::H2Vhost;
+pub use crate::h2::{H2Vhost, H2Wsi};
 pub use crate::http::mount::Mount;
 pub use crate::http::settings::HttpVhost;
 pub use crate::http::token::Token;

@@ -38,8 +38,15 @@ pub struct ConnectInfo {
     /// Application protocols to offer (RFC 7301), comma-separated, best first. Default: those of the
     /// role.
     pub alpn: Option<String>,
-    /// Share one connection with other requests to the same endpoint that set this, one after the
-    /// other (C: `LCCSCF_PIPELINE`). Http only. Default off.
+    /// Without TLS: the server is known to speak HTTP/2, so that is spoken at once
+    /// (C: `LCCSCF_H2_PRIOR_KNOWLEDGE`; RFC 9113 section 3.3). Under TLS ALPN decides. Default off.
+    pub h2_prior_knowledge: bool,
+    /// WebSocket over HTTP/2 (RFC 8441) where the server speaks that and allows it, else over a
+    /// connection of its own with HTTP/1.1. Default off: HTTP/1.1.
+    pub ws_over_h2: bool,
+    /// Share one connection with other requests to the same endpoint that set this: HTTP/2 carries them
+    /// all at once, HTTP/1 one after the other (C: `LCCSCF_PIPELINE`). Http, and WebSocket over HTTP/2.
+    /// Default off.
     pub pipeline: bool,
     /// How many http redirects are followed (C: 3). More is an error.
     pub max_redirects: u8,
@@ -67,6 +74,8 @@ impl ConnectInfo {
             proxy: ProxyChoice::Vhost,
             tls: None,
             alpn: None,
+            h2_prior_knowledge: false,
+            ws_over_h2: false,
             pipeline: false,
             max_redirects: 3,
             retry_and_idle_policy: None,
@@ -182,6 +191,28 @@ impl ConnectInfo {
     /// address.
     pub(crate) fn tls_name(&self) -> &str {
         crate::vhost::host_without_port(self.host.as_deref().unwrap_or(&self.address))
+    }
+
+    /// Sets that the server is known to speak HTTP/2 without TLS.
+    pub fn h2_prior_knowledge(mut self, on: bool) -> Self {
+        self.h2_prior_knowledge = on;
+        self
+    }
+
+    /// Sets that a WebSocket goes over HTTP/2 where that can be.
+    pub fn ws_over_h2(mut self, on: bool) -> Self {
+        self.ws_over_h2 = on;
+        self
+    }
+
+    /// Whether HTTP/2 may be spoken there at all: by ALPN under TLS, unless others are to be offered, by
+    /// prior knowledge without.
+    pub fn may_speak_h2(&self) -> bool {
+        let offered = |list: &str| list.split(',').any(|name| name.trim() == "h2");
+        match self.tls {
+            Some(_) => self.alpn.as_deref().is_none_or(offered),
+            None => self.h2_prior_knowledge,
+        }
     }
 
     /// Reuses one connection to the endpoint.

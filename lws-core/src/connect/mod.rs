@@ -37,6 +37,7 @@ pub use resolve::{BlockingResolver, Resolve};
 use crate::conn::{ClientSide, Conn, Phase, flag};
 use crate::dispatch::{self, Cx};
 use crate::protocol::Users;
+use crate::role::{Halves, RoleFactory};
 use crate::service::{Deferred, Service};
 use crate::tls::handshake;
 use crate::{BindingId, Close, Pending, Reason, VhostId, VhostReason, WsiId};
@@ -48,7 +49,7 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
     let named = info.local_protocol_name.as_deref().map(|name| (name.to_owned(), svc.binding_named(vhost, name)));
     let binding = named.as_ref().and_then(|(_, b)| *b).unwrap_or(me);
     let info = Rc::new(info);
-    let halves = svc.roles.iter().find_map(|role| role.client(&info));
+    let halves = role_for(svc, &info, |_| true).map(|(_, halves)| halves);
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
     conn.policy = info.retry_and_idle_policy.map(Box::new);
     conn.opaque = info.opaque_user_data;
@@ -72,6 +73,25 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
     id
 }
 
+/// The first role in the table that can do what is asked for, of those that `suits` lets through.
+pub(crate) fn role_for(
+    svc: &Service,
+    info: &Rc<ConnectInfo>,
+    suits: impl Fn(&dyn RoleFactory) -> bool,
+) -> Option<(&'static str, Halves)> {
+    svc.roles.iter().filter(|role| suits(**role)).find_map(|role| Some((role.name(), role.client(info)?)))
+}
+
+/// Gives a client's connection a role, unless it is the one that it has, which may have a past.
+pub(crate) fn take_role(svc: &mut Service, id: WsiId, (name, halves): (&'static str, Halves)) {
+    if let Some(conn) = svc.conn_mut(id)
+        && conn.rx.as_ref().is_none_or(|rx| rx.name() != name)
+    {
+        conn.rx = Some(halves.rx);
+        conn.tx = Some(halves.tx);
+    }
+}
+
 fn give_up(svc: &mut Service, id: WsiId, why: &str) {
     svc.deferred.push_back(Deferred::Failed(id, why.to_owned()));
 }
@@ -82,18 +102,20 @@ pub(crate) fn connected(svc: &mut Service, users: &mut Users, id: WsiId) {
     if conn.phase != Phase::Connecting || conn.has(flag::CLOSING) {
         return;
     }
-    let again = conn.has(flag::ANNOUNCED);
-    conn.set(flag::WRITABLE | flag::ANNOUNCED);
-    let first = svc
-        .conn(id)
-        .filter(|_| !again)
-        .and_then(|c| svc.vhosts.get(c.vhost.0 as usize))
-        .and_then(|v| v.bindings.first().copied());
-    if let Some(first) = first {
-        let _ = dispatch::vhost_callback(svc, users, first, VhostReason::WsiCreate(id));
-    }
+    conn.set(flag::WRITABLE);
+    announce(svc, users, id);
     if !tunnel::begin(svc, id) {
         reached(svc, users, id);
+    }
+}
+
+/// WSI_CREATE, to the vhost's first protocol, once.
+pub(crate) fn announce(svc: &mut Service, users: &mut Users, id: WsiId) {
+    let Some(conn) = svc.conn_mut(id).filter(|c| !c.has(flag::ANNOUNCED)) else { return };
+    conn.set(flag::ANNOUNCED);
+    let vhost = conn.vhost.0 as usize;
+    if let Some(first) = svc.vhosts.get(vhost).and_then(|v| v.bindings.first().copied()) {
+        let _ = dispatch::vhost_callback(svc, users, first, VhostReason::WsiCreate(id));
     }
 }
 
@@ -137,6 +159,10 @@ pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
     conn.tls = None;
     conn.flags &= flag::ANNOUNCED | flag::QUEUED_READ | flag::QUEUED_WRITE | flag::TOUCHED | flag::KICKED;
     conn.phase = Phase::Connecting;
-    conn.client = Some(Box::new(ClientSide::new(info)));
+    conn.client = Some(Box::new(ClientSide::new(Rc::clone(&info))));
+    // what was chosen there needn't be what is spoken here
+    if let Some(role) = role_for(svc, &info, |_| true) {
+        take_role(svc, id, role);
+    }
     svc.deferred.push_back(Deferred::Connect(id));
 }

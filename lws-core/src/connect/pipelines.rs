@@ -28,6 +28,7 @@ struct Endpoint {
     /// A connection that forgave something is none for who forgives nothing, nor is one that checked
     /// another name or offered other application protocols.
     tls: Option<(TlsAllow, String, Option<String>)>,
+    h2_prior_knowledge: bool,
 }
 
 struct Pipeline {
@@ -56,6 +57,7 @@ pub(super) fn waits_for_carrier(svc: &mut Service, id: WsiId, info: &ConnectInfo
         port: info.port,
         proxy: proxy.cloned(),
         tls: info.tls.map(|allow| (allow, info.tls_name().to_owned(), info.alpn.clone())),
+        h2_prior_knowledge: info.h2_prior_knowledge,
     });
     let Some(pipeline) = svc.pipelines.by_endpoint.get_mut(&endpoint) else {
         svc.pipelines.members.insert(id, Rc::clone(&endpoint));

@@ -12,6 +12,7 @@
 use super::layer::{Stage, TlsLayer};
 use super::{TlsConnect, TlsError, TlsState};
 use crate::conn::{Phase, flag};
+use crate::connect;
 use crate::dispatch;
 use crate::net::io::Got;
 use crate::protocol::Users;
@@ -35,10 +36,18 @@ enum Step {
 pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
     let Some(conn) = svc.conn_mut(id) else { return true };
     let wanted = conn.client.as_ref().is_some_and(|c| c.info.tls.is_some());
-    match &conn.tls {
+    match conn.tls.as_deref() {
         // the carrier's TLS is for all its streams
         None if conn.carrier().is_some() => return false,
-        Some(layer) if layer.open => return false,
+        Some(layer) if layer.open => {
+            // a socket that came from another request: what is spoken on it was agreed before
+            let alpn = layer.session().and_then(|session| session.facts().alpn.map(str::to_owned));
+            if conn.client.is_some() && !speak_as_client(svc, id, alpn.as_deref()) {
+                svc.deferred.push_back(Deferred::Failed(id, not_ours(alpn.as_deref())));
+                return true;
+            }
+            return false;
+        }
         Some(_) => {}
         None if !wanted => return false,
         None => match client_session(svc, id) {
@@ -233,8 +242,7 @@ fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
     let Some(conn) = svc.conn_mut(id).filter(|c| !c.has(flag::CLOSING)) else { return };
     conn.phase = Phase::Open;
     if client && !speak_as_client(svc, id, alpn.as_deref()) {
-        let chosen = alpn.as_deref().unwrap_or("none");
-        return failed(svc, id, &format!("the server chose an application protocol that isn't ours: {chosen}"));
+        return failed(svc, id, &not_ours(alpn.as_deref()));
     }
     if let Some(alpn) = alpn.filter(|_| !client) {
         speak(svc, id, &alpn);
@@ -257,9 +265,12 @@ fn speak(svc: &mut Service, id: WsiId, alpn: &str) {
     }
 }
 
-/// Gives a client's connection the role that speaks what ALPN chose, of those that can do what was
-/// asked for. The first of them, which it has, isn't for a server that chose another or none. `false`
-/// when there is none for what was chosen.
+fn not_ours(alpn: Option<&str>) -> String {
+    format!("the server chose an application protocol that isn't ours: {}", alpn.unwrap_or("none"))
+}
+
+/// Gives a client's connection the first role that speaks what ALPN chose, of those that can do what
+/// was asked for. `false` when there is none for what was chosen.
 fn speak_as_client(svc: &mut Service, id: WsiId, alpn: Option<&str>) -> bool {
     let Some(info) = svc.conn(id).and_then(|c| c.client.as_ref()).map(|c| Rc::clone(&c.info)) else { return true };
     let suits = |role: &dyn RoleFactory| match alpn {
@@ -267,15 +278,14 @@ fn speak_as_client(svc: &mut Service, id: WsiId, alpn: Option<&str>) -> bool {
         Some(alpn) => role.alpn().is_empty() || role.alpn().contains(&alpn),
         None => !role.needs_alpn(),
     };
-    let mut able = svc.roles.iter().filter_map(|role| Some((suits(*role), role.client(&info)?)));
-    let other = match able.next() {
-        None | Some((true, _)) => return true,
-        Some(_) => able.find(|(suits, _)| *suits),
-    };
-    let Some(((_, halves), conn)) = other.zip(svc.slots.get_mut(id)) else { return false };
-    conn.rx = Some(halves.rx);
-    conn.tx = Some(halves.tx);
-    true
+    match connect::role_for(svc, &info, suits) {
+        Some(role) => {
+            connect::take_role(svc, id, role);
+            true
+        }
+        // one that no role of the table was asked for has what it was given
+        None => connect::role_for(svc, &info, |_| true).is_none(),
+    }
 }
 
 /// A client speaks plain text on a TLS port: what the vhost says.

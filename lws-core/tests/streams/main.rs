@@ -305,6 +305,34 @@ fn streams_end_before_their_carrier() {
 }
 
 #[test]
+fn an_end_behind_bytes_that_hold_rx_anew_is_told_when_it_is_let_go() {
+    let (log, ids) = (Log::default(), Rc::default());
+    let mut context = serving(calm(), obedient(&log, &ids));
+    let peer = peer(&mut context);
+    send(&mut context, peer, &[frame(1, DATA, b"pause"), frame(1, DATA, b"pause"), frame(1, END, b"")].concat());
+    let received = || log.all().iter().filter(|entry| entry.starts_with("rx ")).count();
+    for letting_go in 0..2 {
+        assert_eq!((received(), log.count("RawClose")), (1 + letting_go, 0), "{:?}", log.all());
+        with_wsi(&mut context, ids.borrow()[0], |wsi| wsi.rx_flow_control(true)).unwrap();
+        settle(&mut context);
+    }
+    assert_eq!((received(), log.count("RawClose")), (2, 1));
+}
+
+#[test]
+fn streams_are_announced_as_all_connections_are() {
+    let log = Log::default();
+    let mut context = serving(calm(), obedient(&log, &Rc::default()));
+    let peer = peer(&mut context);
+    send(&mut context, peer, &[frame(1, DATA, b"a"), frame(2, DATA, b"close")].concat());
+    let told = |what: &str| log.all().iter().filter(|entry| entry.contains(what)).count();
+    assert_eq!((told("WsiCreate"), told("WsiDestroy")), (3, 1), "{:?}", log.all());
+    context.memory().unwrap().peer_close(peer);
+    settle(&mut context);
+    assert_eq!((told("WsiCreate"), told("WsiDestroy")), (3, 3), "{:?}", log.all());
+}
+
+#[test]
 fn a_carrier_that_closes_waits_for_its_streams_for_a_time() {
     for patient in [true, false] {
         let (log, ids) = (Log::default(), Rc::default());

@@ -10,6 +10,7 @@
 //!
 //! Called by the connection's receive half.
 
+use super::client::Reply;
 use super::conn::H2Conn;
 use super::error::ErrorCode;
 use super::fault::{Fatal, LOST};
@@ -44,7 +45,9 @@ pub(super) struct Block {
     what: What,
 }
 
-enum What {
+pub(super) enum What {
+    /// Client: the head of a response.
+    Response(Reply),
     Request {
         reader: RequestReader,
         rules: RequestRules,
@@ -65,6 +68,7 @@ impl Block {
 
     fn field(&mut self, field: Field<'_>) {
         match &mut self.what {
+            What::Response(reply) => reply.field(field),
             What::Request { reader, rules, t } => reader.field(&mut t.head, rules, field),
             What::Trailers { reader, fields } => reader.field(fields, field),
             What::Nothing => {}
@@ -77,6 +81,10 @@ impl NetRx {
     pub(super) fn begin_block(&mut self, cx: &mut Cx<'_>, head: FrameHead) -> Result<Block, Fatal> {
         let (sid, end_stream) = (head.stream, head.has(END_STREAM));
         let mut block = Block { sid, end_stream, what: What::Nothing };
+        if self.side == Side::Client {
+            block.what = self.begin_response(cx, sid, end_stream)?;
+            return Ok(block);
+        }
         let conn = cx.role_data::<H2Conn>().ok_or(LOST)?;
         if let Some(stream) = conn.table.by_number(sid) {
             //= rfc9113#8.1 trailers without END_STREAM are malformed; behind the end nothing may come (5.1)
@@ -94,7 +102,7 @@ impl NetRx {
             return Ok(block);
         }
         //= rfc9113#5.1.1 streams of clients have odd numbers; an unexpected one is a connection error PROTOCOL_ERROR
-        if sid % 2 == 0 || self.side == Side::Client {
+        if sid % 2 == 0 {
             return Err((ErrorCode::ProtocolError, "HEADERS on a stream that the peer can't open"));
         }
         if sid <= conn.last_peer {
@@ -147,6 +155,7 @@ impl NetRx {
         let Block { sid, end_stream, what } = block;
         match what {
             What::Nothing => Ok(()),
+            What::Response(reply) => self.response(cx, sid, end_stream, reply, end),
             What::Trailers { reader, .. } => {
                 let owed = |cx: &mut Cx<'_>| {
                     let stream = cx.role_data::<H2Conn>().and_then(|c| c.table.by_number(sid));

@@ -19,6 +19,7 @@ use super::settings::{Settings, Side};
 use super::table::{Stream, Table};
 use super::write;
 use lws_core::WsiId;
+use std::collections::VecDeque;
 
 /// The dynamic table of our encoder, at most.
 const TABLE: u32 = 4096;
@@ -53,7 +54,13 @@ pub(super) struct H2Conn {
     /// The number of the next stream that we open.
     pub(super) next_own: u32,
     /// Streams that wait until the peer takes more, or until it has said how many.
-    pub(super) waiting: Vec<WsiId>,
+    pub(super) waiting: VecDeque<WsiId>,
+    /// The peer's SETTINGS have come.
+    pub(super) settled: bool,
+    /// The peer has answered a request.
+    pub(super) served: bool,
+    /// It is for one request and those that this leads to: nobody else will come.
+    pub(super) single: bool,
     /// There are to be no new streams.
     pub(super) draining: bool,
     /// The peer has said that it goes away.
@@ -77,7 +84,10 @@ impl H2Conn {
             last_served: None,
             unpaid: UNPAID,
             next_own: 1,
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
+            settled: false,
+            served: false,
+            single: false,
             draining: false,
             leaving: false,
             dead: false,

@@ -4,6 +4,7 @@
 //! Called by the connection's receive half with whole frames that are right in themselves. Calls user
 //! code only by streams that end.
 
+use super::client;
 use super::conn::H2Conn;
 use super::error::ErrorCode;
 use super::fault::{Fatal, LOST};
@@ -53,9 +54,14 @@ impl NetRx {
         let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
         let Some(stream) = conn.table.by_number(sid) else { return self.not_there(cx, sid) };
         stream.reset = true;
-        stream.remote_ended = true;
+        let complete = std::mem::replace(&mut stream.remote_ended, true);
+        stream.cause = Some(code);
         let wsi = stream.wsi;
         lws_core::lwsl_info!("{}: stream {sid}: {code} from the peer", cx.id());
+        if self.side == Side::Client && complete && code == ErrorCode::NoError {
+            client::give_up_request(cx, wsi);
+            return Ok(());
+        }
         cx.stream_broken(wsi, code.name());
         Ok(())
     }
@@ -100,9 +106,8 @@ impl NetRx {
             conn.table.queue_all();
         }
         conn.encoder.set_peer_limit(conn.peer.header_table_size);
-        for wsi in std::mem::take(&mut conn.waiting) {
-            cx.raw().kick(wsi);
-        }
+        conn.settled = true;
+        client::wake(cx);
         Ok(())
     }
 
@@ -111,12 +116,14 @@ impl NetRx {
         let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
         // a client that goes away may still ask, what it won't take is new streams of ours
         conn.leaving = true;
-        let mut lost = std::mem::take(&mut conn.waiting);
+        let mut lost = Vec::new();
         if self.side == Side::Client {
             conn.draining = true;
             //= rfc9113#6.8 streams above the last one were not processed and may be tried again
-            lost.extend(conn.table.refuse_above(last));
+            let cause = if code == ErrorCode::Http11Required { code } else { ErrorCode::RefusedStream };
+            lost = conn.table.refuse_above(last, cause);
         }
+        lost.extend(conn.waiting.drain(..));
         cx.no_more_streams();
         for wsi in lost {
             cx.stream_broken(wsi, ErrorCode::RefusedStream.name());

@@ -30,6 +30,7 @@
 //! | [`head`] | fields become the heads that http/1 has, too, and back | 9113 8, 8441 4 |
 
 mod block;
+mod client;
 mod conn;
 mod control;
 pub mod error;
@@ -49,5 +50,6 @@ mod stream;
 mod table;
 pub mod write;
 
+pub use client::{H2ClientFactory, H2Wsi};
 pub use limits::H2Vhost;
 pub use server::H2Factory;

@@ -15,6 +15,7 @@
 //! to no use is counted ([`Patience`]). Called by core; user code is called only by streams.
 
 use super::block::Block;
+use super::client;
 use super::conn::H2Conn;
 use super::error::{ErrorCode, Scope};
 use super::fault::{Fatal, LOST, fatal};
@@ -161,6 +162,11 @@ impl NetRx {
         Ok(true)
     }
 
+    /// A frame without payload has begun, for which no more bytes are needed.
+    fn has_empty_frame(&self) -> bool {
+        matches!(&self.state, State::Data { pieces, .. } | State::Block { pieces, .. } if pieces.is_done())
+    }
+
     /// A frame begins.
     fn frame(&mut self, cx: &mut Cx<'_>, head: FrameHead, data: &mut RxBuf<'_>) -> Result<bool, Fatal> {
         let checked = head.check(MAX_FRAME);
@@ -238,7 +244,7 @@ impl NetRx {
     // --- DATA --------------------------------------------------------------------------------------
 
     fn begin_data(&mut self, cx: &mut Cx<'_>, head: FrameHead) -> Result<(), Fatal> {
-        let (sid, end) = (head.stream, head.has(END_STREAM));
+        let (sid, end, side) = (head.stream, head.has(END_STREAM), self.side);
         let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
         //= rfc9113#6.9 a receiver MUST count DATA for the connection's window whatever becomes of it
         if conn.receive.received(head.len).is_err() {
@@ -261,7 +267,10 @@ impl NetRx {
             // it was on its way when we broke the stream off
             return self.spend(cx);
         }
-        if stream.remote_ended {
+        if side == Side::Client && !stream.answered {
+            //= rfc9113#8.1 a response begins with HEADERS
+            self.stream_error(cx, sid, ErrorCode::ProtocolError, "DATA before HEADERS");
+        } else if stream.remote_ended {
             //= rfc9113#5.1 half-closed (remote): other frames MUST be a stream error STREAM_CLOSED
             self.stream_error(cx, sid, ErrorCode::StreamClosed, "DATA behind the end of the stream");
         } else if stream.receive.received(head.len).is_err() {
@@ -336,7 +345,10 @@ impl NetRx {
         } else if cx.streams() > 0 {
             cx.set_timeout(Pending::HttpKeepaliveIdle, None);
         } else if cx.timeout().is_none_or(|why| why != Pending::HttpKeepaliveIdle) {
-            let idle = micros(HttpSettings::of(cx).keepalive_timeout).max(IDLE_US);
+            let idle = match self.side {
+                Side::Server => micros(HttpSettings::of(cx).keepalive_timeout).max(IDLE_US),
+                Side::Client => client::IDLE_US,
+            };
             cx.set_timeout(Pending::HttpKeepaliveIdle, Some(idle));
         }
     }
@@ -372,7 +384,7 @@ impl RoleRx for NetRx {
     }
 
     fn rx(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Flow {
-        while !data.is_empty() {
+        while !data.is_empty() || self.has_empty_frame() {
             if cx.role_data::<H2Conn>().is_none_or(|conn| conn.dead) {
                 // nothing that comes behind the error is of interest
                 let all = data.len();
@@ -405,11 +417,8 @@ impl RoleRx for NetRx {
 
     fn kicked(&mut self, cx: &mut Cx<'_>) -> Flow {
         self.rest(cx);
-        let Some(conn) = cx.role_data::<H2Conn>() else { return Flow::Continue };
-        for wsi in std::mem::take(&mut conn.waiting) {
-            cx.raw().kick(wsi);
-        }
-        let drained = cx.role_data::<H2Conn>().is_some_and(|conn| conn.draining || conn.leaving);
+        client::wake(cx);
+        let drained = cx.role_data::<H2Conn>().is_some_and(|conn| conn.draining || conn.leaving || conn.single);
         if drained && cx.streams() == 0 { Flow::Close(Close::NORMAL) } else { Flow::Continue }
     }
 
@@ -439,6 +448,7 @@ impl RoleRx for NetRx {
             return Farewell::Linger;
         }
         let _ = cx.raw().send_by(|conn: &mut H2Conn, out| conn.drain(out));
+        client::wake(cx);
         if cx.streams() > 0 { Farewell::AwaitStreams(DRAIN_US) } else { Farewell::Linger }
     }
 

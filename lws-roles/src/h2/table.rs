@@ -5,6 +5,7 @@
 //! nothing is searched for on the way out. Numbers are what the peer knows it by; as they only grow,
 //! a sorted list finds one in a few steps. Pure data: sends nothing, calls nobody.
 
+use super::error::ErrorCode;
 use super::flow::{RecvWindow, SendWindow};
 use super::priority::Priority;
 use lws_core::WsiId;
@@ -29,6 +30,10 @@ pub(super) struct Stream {
     queued: bool,
     /// `None`: the peer hasn't said.
     pub(super) priority: Option<Priority>,
+    /// Client: the head of the response has come.
+    pub(super) answered: bool,
+    /// Client: why the peer, or the end of the connection, has broken it off.
+    pub(super) cause: Option<ErrorCode>,
     /// How much of an announced body is to come yet.
     pub(super) body_left: Option<u64>,
 }
@@ -47,6 +52,8 @@ impl Stream {
             tunnel: false,
             queued: false,
             priority: None,
+            answered: false,
+            cause: None,
             body_left: None,
         }
     }
@@ -145,11 +152,12 @@ impl Table {
     }
 
     /// Streams above `last`, which the peer won't look at: they count as ended.
-    pub(super) fn refuse_above(&mut self, last: u32) -> Vec<WsiId> {
+    pub(super) fn refuse_above(&mut self, last: u32, cause: ErrorCode) -> Vec<WsiId> {
         let refused = self.iter_mut().filter(|stream| stream.sid > last);
         refused
             .map(|stream| {
                 stream.reset = true;
+                stream.cause = Some(cause);
                 stream.wsi
             })
             .collect()

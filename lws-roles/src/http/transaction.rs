@@ -6,7 +6,7 @@
 use super::head::{RequestHead, ResponseHead};
 use super::method::Method;
 use super::outgoing::body_length;
-use lws_core::{BodyLength, Cx, Head, Start, WriteError};
+use lws_core::{BodyLength, Cx, Head, Start, Write, WriteError};
 
 pub(crate) use super::outgoing::Outgoing;
 
@@ -99,6 +99,10 @@ pub(crate) struct ClientTransaction {
     pub(crate) outgoing: Outgoing,
     /// Bytes of the request's body were written, so the request can't be sent again.
     pub(crate) body_begun: bool,
+    /// It is a stream of an h2 connection: its side can end while the other goes on.
+    pub(crate) on_h2: bool,
+    /// Nothing more is sent, and the response may take for ever (C: `long_poll_rxonly`).
+    pub(crate) endless: bool,
     /// What it has behind it.
     pub(crate) past: Past,
 }
@@ -110,6 +114,8 @@ pub(crate) struct Past {
     pub(crate) redirects: u8,
     /// A redirect has made the method GET.
     pub(crate) without_body: bool,
+    /// A server has refused it without a look.
+    pub(crate) refused: bool,
 }
 
 impl ClientTransaction {
@@ -128,8 +134,36 @@ impl ClientTransaction {
         t.body_pending = false;
         t.outgoing = Outgoing::Nothing;
         t.body_begun = false;
+        (t.on_h2, t.endless) = (false, false);
         t.past = past;
         cx.set_role_data(Some(t));
+    }
+
+    /// Counts a piece of the request's body, perhaps the last. How the body was framed before it.
+    ///
+    /// # Errors
+    /// There is no body to be sent, or more than was announced; nothing is counted.
+    pub(crate) fn count(&mut self, len: usize, how: Write) -> Result<Outgoing, WriteError> {
+        let last = match how {
+            Write::Http => false,
+            Write::HttpFinal => true,
+            _ => return Err(WriteError::WrongKind),
+        };
+        let framing = self.outgoing;
+        match framing {
+            Outgoing::Done if len == 0 => {}
+            Outgoing::Nothing | Outgoing::UntilClose | Outgoing::Done => return Err(WriteError::Sequence),
+            Outgoing::Muted => {}
+            //= rfc9110#8.6 a sender MUST NOT send more than the Content-Length it announced
+            Outgoing::Length(left) => {
+                self.outgoing = Outgoing::Length(left.checked_sub(len as u64).ok_or(WriteError::TooLong)?);
+            }
+            Outgoing::Chunked if last => self.outgoing = Outgoing::Done,
+            Outgoing::Chunked => {}
+        }
+        self.body_begun |= len > 0;
+        self.body_pending &= !last;
+        Ok(framing)
     }
 
     /// Whether no more of the request is to come.

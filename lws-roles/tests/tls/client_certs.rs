@@ -59,9 +59,9 @@ fn assert_refused(b: &mut Bench) {
 fn required() {
     let world = World::new();
     let mut b = world.bench(ClientCerts::Required, Some(&world.good));
-    assert_eq!(b.fetch(https("/facts")).text(), "TLSv1.3 http/1.1 localhost full peer=alice complaint=none");
+    assert_eq!(b.fetch(https("/facts")).text(), "TLSv1.3 h2 localhost full peer=alice complaint=none");
     assert_eq!(b.count(ASKED), 1);
-    assert_eq!(b.fetch(https("/facts")).text(), "TLSv1.3 http/1.1 localhost resumed peer=alice complaint=none");
+    assert_eq!(b.fetch(https("/facts")).text(), "TLSv1.3 h2 localhost resumed peer=alice complaint=none");
     assert_eq!(b.count(ASKED), 2, "asked anew when the session is resumed");
     for own in [None, Some(&world.bad)] {
         let mut b = world.bench(ClientCerts::Required, own);
@@ -82,7 +82,7 @@ fn a_client_ca_alone_requires_one() {
 fn optional() {
     let world = World::new();
     let mut b = world.bench(ClientCerts::Optional, None);
-    assert_eq!(b.fetch(https("/facts")).text(), "TLSv1.3 http/1.1 localhost full peer= complaint=none");
+    assert_eq!(b.fetch(https("/facts")).text(), "TLSv1.3 h2 localhost full peer= complaint=none");
     assert_eq!(b.count(ASKED), 0);
     let mut b = world.bench(ClientCerts::Optional, Some(&world.good));
     assert!(b.fetch(https("/facts")).text().ends_with("peer=alice complaint=none"));
@@ -114,7 +114,7 @@ fn the_program_decides_by_what_is_wrong() {
         // never resumed: the complaint must be there each time
         for _ in 0..2 {
             let text = b.fetch(https("/facts")).text();
-            assert!(text.starts_with(&format!("TLSv1.3 http/1.1 localhost full peer={name} ")), "{text}");
+            assert!(text.starts_with(&format!("TLSv1.3 h2 localhost full peer={name} ")), "{text}");
             assert_eq!(text.ends_with("complaint=none"), !complaint, "{text}");
         }
         let heard = heard.borrow();

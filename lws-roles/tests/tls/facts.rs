@@ -11,14 +11,14 @@ use std::path::PathBuf;
 fn version_application_protocol_name_and_resumption() {
     let mut b = Bench::with(|v| v);
     let first = b.fetch(https("/facts"));
-    assert_eq!(first.text(), "TLSv1.3 http/1.1 localhost full peer= complaint=none");
+    assert_eq!(first.text(), "TLSv1.3 h2 localhost full peer= complaint=none");
     let second = b.fetch(https("/facts"));
-    assert_eq!(second.text(), "TLSv1.3 http/1.1 localhost resumed peer= complaint=none");
+    assert_eq!(second.text(), "TLSv1.3 h2 localhost resumed peer= complaint=none");
     assert_eq!((first.resumed, second.resumed), (false, true));
     assert_eq!(second.server.as_deref(), Some("localhost"), "known from the session that is resumed");
     assert_eq!(second.count("PerformServerCertVerification"), 1);
     let by_address = b.fetch(ConnectInfo::new("127.0.0.1", 443).method("GET").path("/facts").tls());
-    assert_eq!(by_address.text(), "TLSv1.3 http/1.1 - full peer= complaint=none");
+    assert_eq!(by_address.text(), "TLSv1.3 h2 - full peer= complaint=none");
     let raw = b.ask(raw(), "GET /facts HTTP/1.0\r\n\r\n");
     assert!(raw.contains("TLSv1.3 - localhost "), "{raw}");
 }
@@ -30,7 +30,7 @@ fn rfc7301_3_1_alpn_of_websockets_and_of_ones_own() {
         let text = b.fetch(info).text();
         text.split(' ').nth(1).map(str::to_owned)
     };
-    assert_eq!(alpn(&mut b, https("/facts")).as_deref(), Some("http/1.1"));
+    assert_eq!(alpn(&mut b, https("/facts")).as_deref(), Some("h2"));
     assert_eq!(alpn(&mut b, https("/facts").alpn("x, http/1.1")).as_deref(), Some("http/1.1"));
     assert_eq!(alpn(&mut b, https("/facts").alpn("")).as_deref(), Some("-"));
     let ws = ConnectInfo::new("localhost", 443).protocol("site").tls();

@@ -49,7 +49,7 @@ fn many_at_once() {
 fn a_kept_connection_that_the_server_ended_is_replaced() {
     let mut b = Bench::with(|v| v.http_keepalive_timeout(Duration::from_secs(2)));
     for _ in 0..3 {
-        b.fetch(https("/").pipeline(true)).completed();
+        b.fetch(https("/").alpn("http/1.1").pipeline(true)).completed();
         b.elapse(Duration::from_secs(3));
     }
     assert_eq!(b.count("localhost ServerNewClientInstantiated"), 3);

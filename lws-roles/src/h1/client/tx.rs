@@ -11,29 +11,10 @@ pub(super) struct ClientTx;
 
 impl RoleTx for ClientTx {
     fn write(&mut self, cx: &mut TxCx<'_>, data: &[u8], how: Write) -> Result<usize, WriteError> {
-        let last = match how {
-            Write::Http => false,
-            Write::HttpFinal => true,
-            _ => return Err(WriteError::WrongKind),
-        };
         let t = cx.role_data::<ClientTransaction>().ok_or(WriteError::Gone)?;
-        let outgoing = t.outgoing;
-        match outgoing {
-            Outgoing::Done if data.is_empty() => {}
-            Outgoing::Nothing | Outgoing::UntilClose | Outgoing::Done => return Err(WriteError::Sequence),
-            Outgoing::Muted => {}
-            //= rfc9110#8.6 a sender MUST NOT send more than the Content-Length it announced
-            Outgoing::Length(left) => {
-                t.outgoing = Outgoing::Length(left.checked_sub(data.len() as u64).ok_or(WriteError::TooLong)?);
-            }
-            Outgoing::Chunked if last => t.outgoing = Outgoing::Done,
-            Outgoing::Chunked => {}
-        }
-        t.body_begun |= !data.is_empty();
-        t.body_pending &= !last;
-        match outgoing {
+        match t.count(data.len(), how)? {
             Outgoing::Length(_) => cx.send(&[], data)?,
-            Outgoing::Chunked => chunk(cx, data, last)?,
+            Outgoing::Chunked => chunk(cx, data, matches!(how, Write::HttpFinal))?,
             _ => {}
         }
         Ok(data.len())

@@ -62,6 +62,18 @@ pub(crate) enum Answer {
     Step(Step),
 }
 
+/// How a request that was refused is sent again.
+#[cfg(feature = "h2")]
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Refused {
+    /// Once is enough.
+    pub(crate) counts: bool,
+    /// On a connection of its own.
+    pub(crate) alone: bool,
+    /// By HTTP/1.1.
+    pub(crate) http1: bool,
+}
+
 #[derive(Default)]
 enum State {
     /// Nothing is expected of the peer: not begun yet, failed, or complete.
@@ -122,6 +134,8 @@ impl ClientExchange {
 
     /// Sets the timeout, unless user code has set one of its own.
     fn set_timeout(cx: &mut Cx<'_>, why: Pending, after_us: Option<u64>) {
+        let endless = cx.role_data::<ClientTransaction>().is_some_and(|t| t.endless);
+        let after_us = after_us.filter(|_| !endless);
         let ours = [Pending::AwaitingServerResponse, Pending::ClientIssuePayload, Pending::HttpContent];
         if cx.timeout().is_none_or(|set| ours.contains(&set)) {
             cx.set_timeout(why, after_us);
@@ -200,7 +214,13 @@ impl ClientExchange {
 
     /// User code has left something in the transaction.
     pub(crate) fn kicked(&mut self, cx: &mut Cx<'_>) -> Step {
-        if self.is_quiet() { Step::Wait } else { self.body_written(cx) }
+        if self.is_quiet() {
+            return Step::Wait;
+        }
+        if cx.role_data::<ClientTransaction>().is_some_and(|t| t.endless) {
+            Self::set_timeout(cx, Pending::HttpContent, None);
+        }
+        self.body_written(cx)
     }
 
     /// User code may have written of the request's body, or said that there is no more.
@@ -229,6 +249,7 @@ impl ClientExchange {
         if !cx.is_reused() || !self.method.is_idempotent() {
             return None;
         }
+        lws_core::lwsl_info!("{}: reused connection was closed, trying again on a fresh one", cx.id());
         self.again(cx, |info| {
             // once: on a connection of its own, which no other request can have worn out
             info.pipeline = false;
@@ -237,14 +258,39 @@ impl ClientExchange {
 
     /// What to ask again with, unless part of the body has been sent, which user code alone has.
     fn again(&mut self, cx: &mut Cx<'_>, change: impl FnOnce(&mut ConnectInfo)) -> Option<Rc<ConnectInfo>> {
-        if cx.role_data::<ClientTransaction>().is_none_or(|t| t.body_begun) {
+        if cx.role_data::<ClientTransaction>().is_some_and(|t| t.body_begun) {
             return None;
         }
         let mut info = (*cx.connect_info()?).clone();
         change(&mut info);
         self.state = State::Quiet;
-        lws_core::lwsl_info!("{}: reused connection was closed, trying again on a fresh one", cx.id());
         Some(Rc::new(info))
+    }
+
+    /// The peer hasn't looked at the request, and says so: it is sent again, whatever its method.
+    //= rfc9113#8.7 requests that have not been processed are safe to retry, by GOAWAY or REFUSED_STREAM
+    #[cfg(feature = "h2")]
+    pub(crate) fn refused(&mut self, cx: &mut Cx<'_>, how: Refused) -> Step {
+        if cx.is_closing() || matches!(self.state, State::Body) {
+            return Step::Close(Close::ABORT);
+        }
+        if how.counts
+            && let Some(t) = cx.role_data::<ClientTransaction>()
+            && std::mem::replace(&mut t.past.refused, true)
+        {
+            return self.fail(cx, "HS: the server has refused the request twice");
+        }
+        let change = |info: &mut ConnectInfo| {
+            info.pipeline &= !how.alone;
+            if how.http1 {
+                info.alpn = Some("http/1.1".to_owned());
+                info.h2_prior_knowledge = false;
+            }
+        };
+        match self.again(cx, change) {
+            Some(info) => Step::Elsewhere(info),
+            None => self.fail(cx, "HS: the server has refused the request, whose body can't be sent again"),
+        }
     }
 
     // --- the response ------------------------------------------------------------------------
