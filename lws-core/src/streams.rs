@@ -117,6 +117,9 @@ impl Service {
         if key != NO_KEY {
             self.with_tx(carrier, |tx, cx| tx.stream_gone(cx, key, whole));
             self.touch(carrier);
+        } else {
+            // its role never heard of this one, but may be without streams now
+            self.kick(carrier);
         }
         let Some(conn) = self.slots.get_mut(carrier) else { return };
         let Some(streams) = conn.streams.as_deref_mut() else { return };

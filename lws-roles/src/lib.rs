@@ -80,6 +80,8 @@ const ROLES: &[&dyn RoleFactory] = &[
     #[cfg(feature = "h2")]
     &h2::H2ClientFactory,
     &h1::H1ClientFactory,
+    #[cfg(all(feature = "ws", feature = "h2"))]
+    &ws::WsOverH2Factory,
     #[cfg(feature = "ws")]
     &ws::WsFactory,
     #[cfg(feature = "raw")]

@@ -30,7 +30,7 @@
 //! | [`head`] | fields become the heads that http/1 has, too, and back | 9113 8, 8441 4 |
 
 mod block;
-mod client;
+pub(crate) mod client;
 mod conn;
 mod control;
 pub mod error;

@@ -21,6 +21,8 @@ use super::handshake::{ClientHandshake, ClientHandshakeError, is_reserved};
 use super::server::{halves, put};
 use super::settings::WsSettings;
 use super::tx::NotYet;
+#[cfg(feature = "h2")]
+use crate::h2::client::tunnel::{self, Way};
 use crate::http::head::{HeadLimits, ResponseHead};
 use crate::http::host::host_of;
 use crate::http::redirect::{self, RedirectError};
@@ -68,6 +70,41 @@ impl RoleFactory for WsFactory {
     }
 }
 
+/// WebSocket clients over HTTP/2 (RFC 8441), for a [`ConnectInfo`] that
+/// [asks for it](ConnectInfo::ws_over_h2). Before [`WsFactory`] in the table, which is for servers that
+/// don't choose h2.
+#[cfg(feature = "h2")]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WsOverH2Factory;
+
+#[cfg(feature = "h2")]
+impl RoleFactory for WsOverH2Factory {
+    fn name(&self) -> &'static str {
+        "ws"
+    }
+
+    fn alpn(&self) -> &'static [&'static str] {
+        &["h2"]
+    }
+
+    fn needs_alpn(&self) -> bool {
+        true
+    }
+
+    fn server(&self) -> Option<Halves> {
+        None
+    }
+
+    fn client(&self, info: &Rc<ConnectInfo>) -> Option<Halves> {
+        let wanted = info.method.is_none() && info.ws_over_h2 && info.may_speak_h2();
+        wanted.then(|| Halves { rx: Box::<WsClientRx>::default(), tx: Box::new(NotYet) })
+    }
+
+    fn adopts(&self, _: Adopt) -> bool {
+        false
+    }
+}
+
 /// Receive half of a client until its handshake is through; see the module's head.
 #[derive(Default)]
 struct WsClientRx {
@@ -80,6 +117,12 @@ struct WsClientRx {
     /// User code asked for WRITEABLE, which has to wait.
     wants_write: bool,
     bound: bool,
+    /// It is a stream of an h2 connection.
+    #[cfg(feature = "h2")]
+    on_h2: bool,
+    /// As such it waits for its place.
+    #[cfg(feature = "h2")]
+    waits: bool,
     /// What the server has agreed to.
     deflate: Option<Agreed>,
 }
@@ -128,6 +171,10 @@ impl WsClientRx {
         let sent = agreed.map_err(Cow::from).and_then(|()| {
             // user code's own Origin stands
             let origin = info.origin.as_deref().filter(|_| !added.contains("origin"));
+            #[cfg(feature = "h2")]
+            if self.on_h2 {
+                return ask_by_h2(cx, &info.path, &host, origin, &handshake, &added);
+            }
             let own = own_fields(&host, origin, &handshake).map_err(|e| format!("HS: Host malformed: {e}"))?;
             send_request(cx, &info.path, &own, &added).map_err(Cow::from)
         });
@@ -142,7 +189,7 @@ impl WsClientRx {
     fn answered(&mut self, cx: &mut Cx<'_>, handshake: &ClientHandshake) -> Result<(), Cow<'static, str>> {
         let head = std::mem::take(&mut self.head);
         let status = head.status();
-        let chosen = handshake.check(status, head.fields()).and_then(|name| {
+        let chosen = self.check(handshake, &head).and_then(|name| {
             self.deflate = handshake.check_extensions(head.fields())?;
             Ok(name.map(str::to_owned))
         });
@@ -160,6 +207,62 @@ impl WsClientRx {
                 .map_err(|_| "HS: Rejected at WS_CLIENT_BIND_PROTOCOL")?;
         }
         Ok(())
+    }
+
+    fn check<'h>(
+        &self,
+        handshake: &ClientHandshake,
+        head: &'h ResponseHead,
+    ) -> Result<Option<&'h str>, ClientHandshakeError> {
+        #[cfg(feature = "h2")]
+        if self.on_h2 {
+            return handshake.check_h2(head.status(), head.fields());
+        }
+        handshake.check(head.status(), head.fields())
+    }
+
+    /// A response has come, interim or final; `None` when it is interim.
+    fn response(&mut self, cx: &mut Cx<'_>, handshake: &ClientHandshake) -> Option<Flow> {
+        if self.head.is_interim() {
+            return None;
+        }
+        match self.follow(cx) {
+            Ok(None) => {}
+            Ok(Some(next)) => return Some(Flow::Reconnect(next)),
+            Err(why) => return Some(self.fail(cx, &why.to_string())),
+        }
+        Some(match self.answered(cx, handshake) {
+            Ok(()) => self.become_ws(cx),
+            Err(why) => self.fail(cx, &why),
+        })
+    }
+
+    /// The request sets out on h2, or waits, or goes by HTTP/1.1 on a connection of its own.
+    #[cfg(feature = "h2")]
+    fn set_out(&mut self, cx: &mut Cx<'_>, info: &ConnectInfo) -> Flow {
+        self.waits = false;
+        match tunnel::way(cx) {
+            Way::Here => match self.ask(cx, info) {
+                Ok(()) => Flow::Continue,
+                Err(why) => self.fail(cx, &why),
+            },
+            Way::Later => {
+                self.waits = true;
+                cx.set_timeout(Pending::AwaitingServerResponse, Some(RESPONSE_US));
+                Flow::Continue
+            }
+            Way::No => self.by_http1(cx, info),
+        }
+    }
+
+    #[cfg(feature = "h2")]
+    fn by_http1(&mut self, cx: &mut Cx<'_>, info: &ConnectInfo) -> Flow {
+        lws_core::lwsl_info!("{}: no WebSocket over h2 there, on by http/1.1", cx.id());
+        let mut next = info.clone();
+        (next.ws_over_h2, next.pipeline) = (false, false);
+        (self.on_h2, self.waits, self.asked) = (false, false, None);
+        cx.set_timeout(Pending::AwaitingServerResponse, None);
+        Flow::Reconnect(Rc::new(next))
     }
 
     /// Where the response sends us, if it does and redirects are followed at all.
@@ -219,6 +322,34 @@ fn own_fields(host: &str, origin: Option<&str>, handshake: &ClientHandshake) -> 
     Ok(fields)
 }
 
+/// Without TLS, h2 is spoken by prior knowledge alone.
+#[cfg(feature = "h2")]
+fn is_known_h2(info: &ConnectInfo) -> bool {
+    info.tls.is_none() && info.h2_prior_knowledge
+}
+
+/// As [`send_request`], by an extended CONNECT (RFC 8441).
+#[cfg(feature = "h2")]
+fn ask_by_h2(
+    cx: &mut Cx<'_>,
+    path: &str,
+    host: &str,
+    origin: Option<&str>,
+    handshake: &ClientHandshake,
+    added: &Fields,
+) -> Result<(), Cow<'static, str>> {
+    let mut fields = Fields::new();
+    let mut put = |name: &str, value: &[u8]| {
+        fields.add_bytes(name, value).map_err(|e| Cow::from(format!("HS: {name} malformed: {e}")))
+    };
+    handshake.headers_h2().try_for_each(|(name, value)| put(name, value))?;
+    origin.map_or(Ok(()), |origin| put("origin", origin.as_bytes()))?;
+    let mut added = added.iter().filter(|(name, _)| !is_reserved(name));
+    added.try_for_each(|(name, value)| put(name, value))?;
+    tunnel::connect(cx, "websocket", host, path, &fields);
+    Ok(())
+}
+
 fn send_request(cx: &mut Cx<'_>, path: &str, own: &Fields, added: &Fields) -> Result<(), &'static str> {
     let sent = cx.raw().send_with(|out| {
         for part in [b"GET ", path.as_bytes(), b" HTTP/1.1\r\n", own.as_h1()] {
@@ -238,6 +369,13 @@ impl RoleRx for WsClientRx {
     fn connected(&mut self, cx: &mut Cx<'_>) -> Flow {
         // there is connect info until the connection is established
         let Some(info) = cx.connect_info() else { return Flow::Close(Close::ABORT) };
+        #[cfg(feature = "h2")]
+        if cx.is_stream() || (info.ws_over_h2 && (cx.alpn() == Some("h2") || is_known_h2(&info))) {
+            self.on_h2 = true;
+            return self.set_out(cx, &info);
+        }
+        // a WebSocket keeps its socket: those that would share it have to connect
+        cx.no_more_streams();
         match self.ask(cx, &info) {
             Ok(()) => Flow::Continue,
             Err(why) => self.fail(cx, &why),
@@ -255,19 +393,10 @@ impl RoleRx for WsClientRx {
                 Ok(Some(len)) => {
                     data.consume(len);
                     self.scanned = 0;
-                    if self.head.is_interim() {
-                        self.asked = Some(handshake);
-                        continue;
+                    match self.response(cx, &handshake) {
+                        Some(flow) => return flow,
+                        None => self.asked = Some(handshake),
                     }
-                    match self.follow(cx) {
-                        Ok(None) => {}
-                        Ok(Some(next)) => return Flow::Reconnect(next),
-                        Err(why) => return self.fail(cx, &why.to_string()),
-                    }
-                    return match self.answered(cx, &handshake) {
-                        Ok(()) => self.become_ws(cx),
-                        Err(why) => self.fail(cx, &why),
-                    };
                 }
                 Err(e) => return self.fail(cx, &format!("HS: malformed response: {e}")),
             }
@@ -277,6 +406,32 @@ impl RoleRx for WsClientRx {
 
     fn eof(&mut self, cx: &mut Cx<'_>) -> Flow {
         self.fail(cx, "Peer hung up")
+    }
+
+    #[cfg(feature = "h2")]
+    fn kicked(&mut self, cx: &mut Cx<'_>) -> Flow {
+        if self.waits {
+            let Some(info) = cx.connect_info() else { return Flow::Close(Close::ABORT) };
+            return self.set_out(cx, &info);
+        }
+        if !self.on_h2 || self.asked.is_none() {
+            return Flow::Continue;
+        }
+        let (Some(head), Some(handshake)) = (tunnel::answer(cx), self.asked.take()) else { return Flow::Continue };
+        self.head = head;
+        self.response(cx, &handshake).unwrap_or_else(|| {
+            self.asked = Some(handshake);
+            Flow::Continue
+        })
+    }
+
+    #[cfg(feature = "h2")]
+    fn io_failed(&mut self, cx: &mut Cx<'_>, error: &std::io::Error) -> Flow {
+        match cx.connect_info() {
+            None => Flow::Close(Close::ABORT),
+            Some(info) if self.on_h2 && tunnel::is_refused(cx) => self.by_http1(cx, &info),
+            Some(_) => self.fail(cx, &format!("read failed: {error}")),
+        }
     }
 
     fn writeable(&mut self, _: &mut Cx<'_>) -> Flow {
@@ -289,6 +444,10 @@ impl RoleRx for WsClientRx {
     }
 
     fn connect_failed(&mut self, cx: &mut Cx<'_>, why: &str) {
+        #[cfg(feature = "h2")]
+        if self.waits {
+            tunnel::leave(cx);
+        }
         if self.bound {
             cx.user_last(Reason::WsClientDropProtocol);
         }

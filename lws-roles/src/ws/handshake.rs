@@ -327,6 +327,34 @@ impl ClientHandshake {
         Ok(subprotocol)
     }
 
+    /// As [`headers`](Self::headers), of an extended CONNECT.
+    //= rfc8441#5 Upgrade, Connection and Sec-WebSocket-Key aren't used
+    #[cfg(feature = "h2")]
+    pub(crate) fn headers_h2(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.headers().filter(|(name, _)| !matches!(*name, "Upgrade" | "Connection" | "Sec-WebSocket-Key"))
+    }
+
+    /// As [`check`](Self::check), of an extended CONNECT.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "h2")]
+    pub(crate) fn check_h2<'f>(
+        &self,
+        status: u16,
+        fields: &'f impl Fields,
+    ) -> Result<Option<&'f str>, ClientHandshakeError> {
+        //= rfc8441#5 a successful response is 2xx
+        match status {
+            200..=299 => {}
+            401 => return Err(ClientHandshakeError::Unauthorized),
+            _ => return Err(ClientHandshakeError::Status),
+        }
+        let subprotocol = self.check_subprotocol(fields)?;
+        self.check_extensions(fields)?;
+        Ok(subprotocol)
+    }
+
     /// What the server makes of the extension that was offered.
     pub(crate) fn check_extensions(&self, fields: &impl Fields) -> Result<Option<Agreed>, ClientHandshakeError> {
         deflate::check(fields.values("sec-websocket-extensions"), self.deflate.as_ref()).map_err(|e| match e {

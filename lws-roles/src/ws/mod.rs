@@ -52,6 +52,8 @@ mod tx;
 pub mod utf8;
 
 pub use client::WsFactory;
+#[cfg(feature = "h2")]
+pub use client::WsOverH2Factory;
 #[cfg(feature = "deflate")]
 pub use deflate::PermessageDeflate;
 pub use ending::{CloseStatus, WsWsi};

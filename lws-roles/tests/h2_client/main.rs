@@ -10,3 +10,5 @@ mod bodies;
 mod ends;
 mod limits;
 mod ours;
+#[cfg(all(feature = "ws", feature = "deflate"))]
+mod ws;

@@ -12,6 +12,7 @@
 //! | `place` | whether a connection takes another stream now, and who waits for it |
 //! | `stream` | a request's stream |
 //! | `block` | the head of its response |
+//! | `tunnel` | a stream for another protocol, as WebSocket (RFC 8441) |
 //! | `wsi` | what user code can do with it |
 //!
 //! Made by [`H2ClientFactory`]. Which requests share a connection is the core's business.
@@ -19,6 +20,8 @@
 mod block;
 mod place;
 mod stream;
+#[cfg(feature = "ws")]
+pub(crate) mod tunnel;
 mod wsi;
 
 pub(super) use block::Reply;
@@ -26,6 +29,11 @@ pub(super) use place::wake;
 pub use wsi::H2Wsi;
 
 use super::conn::H2Conn;
+use super::hpack::Encoder;
+use super::receive::NetRx;
+use super::send::NetTx;
+use super::settings::Side;
+use super::write;
 use crate::http::method::Method;
 use crate::http::transaction::{ClientTransaction, Outgoing};
 use lws_core::{Adopt, ConnectInfo, Cx, Halves, RoleFactory, WsiId};
@@ -77,6 +85,40 @@ pub(super) fn give_up_request(cx: &mut Cx<'_>, stream: WsiId) {
         t.body_pending = false;
     }
     cx.raw().pull(stream, usize::MAX, |_, _| {});
+}
+
+/// The connection that has come up is to carry this request, and others if it shares.
+fn hand_over(cx: &mut Cx<'_>) -> bool {
+    let shares = cx.connect_info().is_some_and(|info| info.pipeline);
+    let network = Halves { rx: Box::new(NetRx::new(Side::Client)), tx: Box::new(NetTx) };
+    cx.hand_over(network, None) && with_conn(cx, |conn| conn.single = !shares).is_some()
+}
+
+/// Sends the head of a request, which `write` encodes: the stream has its number from now on. `end`:
+/// there is nothing behind it; `tunnel`: bytes without a message around them.
+fn open(cx: &mut Cx<'_>, end: bool, tunnel: bool, write: impl FnOnce(&mut Encoder, &mut Vec<u8>)) {
+    let me = cx.id();
+    let mut raw = cx.raw();
+    let Some(mut carrier) = raw.carrier() else { return };
+    let opened = carrier.send_by(|conn: &mut H2Conn, out| {
+        let sid = conn.next_own;
+        conn.next_own += 2;
+        let mut stream = conn.stream(sid, me);
+        stream.local_ended = end;
+        stream.tunnel = tunnel;
+        let key = conn.table.insert(stream);
+        let at = write::begin_block(out);
+        write(&mut conn.encoder, out);
+        write::end_block(out, at, sid, end, conn.peer.max_frame_size);
+        key
+    });
+    // refused only for a connection that has gone, which ends this one too
+    if let Ok(key) = opened {
+        cx.set_stream_key(key);
+        if let Some(t) = cx.role_data::<ClientTransaction>() {
+            t.on_h2 = true;
+        }
+    }
 }
 
 /// The connection that carries this stream.

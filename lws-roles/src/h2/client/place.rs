@@ -55,6 +55,21 @@ impl H2Conn {
         Place::Later
     }
 
+    /// As [`place`](Self::place), of an extended CONNECT: what the server allows must be known.
+    #[cfg(feature = "ws")]
+    pub(super) fn place_tunnel(&mut self, wsi: WsiId) -> Place {
+        if self.draining || self.dead || (self.settled && !self.peer.enable_connect_protocol) {
+            return Place::Elsewhere;
+        }
+        if self.settled {
+            return self.place(wsi);
+        }
+        if !self.waiting.contains(&wsi) {
+            self.waiting.push_back(wsi);
+        }
+        Place::Later
+    }
+
     /// A stream doesn't wait any more.
     pub(super) fn forget(&mut self, wsi: WsiId) {
         self.waiting.retain(|&waiting| waiting != wsi);

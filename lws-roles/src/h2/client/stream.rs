@@ -11,15 +11,11 @@
 //! this is what lies between. Called by core; calls the user through the exchange alone.
 
 use super::place::Place;
-use super::{NAME, with_conn};
-use crate::h2::conn::H2Conn;
+use super::{NAME, hand_over, open, with_conn};
 use crate::h2::error::ErrorCode;
 use crate::h2::head::{RequestLine, write_request};
 use crate::h2::hpack::Encoder;
-use crate::h2::receive::NetRx;
-use crate::h2::send::{NetTx, end_stream};
-use crate::h2::settings::Side;
-use crate::h2::write;
+use crate::h2::send::end_stream;
 use crate::http::client_exchange::{Answer, ClientExchange, RESPONSE_US, Refused, Request};
 use crate::http::head::BodyKind;
 use crate::http::host::host_of;
@@ -38,13 +34,6 @@ struct ClientStreamRx {
 }
 
 impl ClientStreamRx {
-    /// The connection that has come up is to carry this request, and others.
-    fn hand_over(cx: &mut Cx<'_>) -> bool {
-        let shares = cx.connect_info().is_some_and(|info| info.pipeline);
-        let network = Halves { rx: Box::new(NetRx::new(Side::Client)), tx: Box::new(NetTx) };
-        cx.hand_over(network, None) && with_conn(cx, |conn| conn.single = !shares).is_some()
-    }
-
     /// The request sets out, or waits, or goes elsewhere.
     fn set_out(&mut self, cx: &mut Cx<'_>) -> Flow {
         let me = cx.id();
@@ -96,30 +85,10 @@ impl ClientStreamRx {
     }
 }
 
-/// Sends the head of a request: the stream has its number from now on.
+/// Sends the head of a request.
 fn send(cx: &mut Cx<'_>, request: &Request<'_>, outgoing: Outgoing) {
-    let (me, scheme) = (cx.id(), if cx.is_tls() { "https" } else { "http" });
-    let end = outgoing == Outgoing::Done;
-    let mut raw = cx.raw();
-    let Some(mut carrier) = raw.carrier() else { return };
-    // refused only for a connection that has gone, which ends this one too
-    let opened = carrier.send_by(|conn: &mut H2Conn, out| {
-        let sid = conn.next_own;
-        conn.next_own += 2;
-        let mut stream = conn.stream(sid, me);
-        stream.local_ended = end;
-        let key = conn.table.insert(stream);
-        let at = write::begin_block(out);
-        write_head(&mut conn.encoder, request, outgoing, scheme, out);
-        write::end_block(out, at, sid, end, conn.peer.max_frame_size);
-        key
-    });
-    if let Ok(key) = opened {
-        cx.set_stream_key(key);
-        if let Some(t) = cx.role_data::<ClientTransaction>() {
-            t.on_h2 = true;
-        }
-    }
+    let scheme = if cx.is_tls() { "https" } else { "http" };
+    open(cx, outgoing == Outgoing::Done, false, |encoder, out| write_head(encoder, request, outgoing, scheme, out));
 }
 
 fn write_head(encoder: &mut Encoder, request: &Request<'_>, outgoing: Outgoing, scheme: &str, out: &mut Vec<u8>) {
@@ -163,7 +132,7 @@ impl RoleRx for ClientStreamRx {
 
     fn connected(&mut self, cx: &mut Cx<'_>) -> Flow {
         ClientTransaction::begin(cx);
-        if !cx.is_stream() && !Self::hand_over(cx) {
+        if !cx.is_stream() && !hand_over(cx) {
             return self.exchange.fail(cx, "no free slot for the connection").into();
         }
         self.set_out(cx)
