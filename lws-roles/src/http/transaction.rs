@@ -115,6 +115,7 @@ pub(crate) struct Past {
     /// A redirect has made the method GET.
     pub(crate) without_body: bool,
     /// A server has refused it without a look.
+    #[cfg(feature = "h2")]
     pub(crate) refused: bool,
 }
 

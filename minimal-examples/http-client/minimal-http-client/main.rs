@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 const USAGE: &str = "minimal-http-client [-l] [--server NAME] [-p PORT] [--path PATH] [-n] [-j] [-k] [-m] [-e] [--h1] \
-                     [--ca FILE] [--cert FILE --key FILE] [-v] [-d LEVELS]";
+                     [--long-poll] [--ca FILE] [--cert FILE --key FILE] [-v] [-d LEVELS]";
 
 /// With `-v` a server that says nothing for so long is given up, as C's policy of that option does.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Client {
     to: ConnectInfo,
     patience: Option<Duration>,
+    long_poll: bool,
     received: u64,
     /// Shared with `main`: the response was complete, and its status 200.
     good: Rc<Cell<bool>>,
@@ -48,6 +49,9 @@ impl Protocol for Client {
                 if let Some(tls) = wsi.tls_facts() {
                     let resumed = if tls.resumed { ", resumed" } else { "" };
                     lwsl_user!("{} {}, alpn {}{resumed}", tls.version, tls.cipher, tls.alpn.unwrap_or("none"));
+                }
+                if self.long_poll && !wsi.h2_client_stream_long_poll_rxonly() {
+                    lwsl_warn!("no long poll: this isn't HTTP/2");
                 }
                 if let Some(forgiven) = wsi.tls_peer_complaint() {
                     lwsl_user!("allowed: {forgiven}");
@@ -93,13 +97,14 @@ fn allowances(args: &Cmdline, mut to: ConnectInfo) -> ConnectInfo {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let known = ["-l", "--server", "-p", "--path", "-n", "-j", "-k", "-m", "-e", "--h1", "-v"];
+    let known = ["-l", "--server", "-p", "--path", "-n", "-j", "-k", "-m", "-e", "--h1", "--long-poll", "-v"];
     let args = common::start_client(USAGE, &known);
     let to = common::http_connect_info(&args, "-p", !args.has("-n")).path(args.option("--path").unwrap_or("/"));
     let to = allowances(&args, to);
     let patience = args.has("-v").then_some(PATIENCE);
     let good = Rc::new(Cell::new(false));
-    let client = Client { to, patience, received: 0, good: Rc::clone(&good) };
+    let long_poll = args.has("--long-poll");
+    let client = Client { to, patience, long_poll, received: 0, good: Rc::clone(&good) };
     lws::context().vhost(common::client_vhost(&args).protocol(client)).create()?.run()?;
     Ok(common::completed(good.get()))
 }

@@ -49,6 +49,7 @@ else
     [ "${LWS_REQUIRE_PEERS:-}" != 1 ] || fail "no Python"
 fi
 
+. ./selftest-h2.sh
 . ./selftest-tls.sh
 . ./selftest-proxy.sh
 
