@@ -63,6 +63,8 @@ pub(crate) mod flag {
         QUEUED_WRITE,
         /// In the queue of connections to be read.
         QUEUED_READ,
+        /// The role wants another turn before it is given more.
+        READ_AGAIN,
         /// In the list of connections to be flushed.
         TOUCHED,
         /// A kick is queued.

@@ -431,6 +431,9 @@ impl Cx<'_> {
     /// Has the receive half run again over what it leaves now, once others have had their turn: for
     /// work that a few bytes can make long.
     pub fn read_again(&mut self) {
+        if let Some(conn) = self.conn_mut() {
+            conn.set(flag::READ_AGAIN);
+        }
         self.svc.queue_read(self.id);
     }
 

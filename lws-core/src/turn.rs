@@ -242,7 +242,7 @@ impl Context {
     /// Gives a connection what waits for it: its stash, then what the kernel has.
     fn read(&mut self, id: WsiId) {
         if let Some(conn) = self.svc.conn_mut(id) {
-            conn.clear(flag::QUEUED_READ);
+            conn.clear(flag::QUEUED_READ | flag::READ_AGAIN);
             match conn.phase {
                 Phase::Proxying => return self.ask_proxy(id),
                 Phase::Handshaking => return self.shake_hands(id),
@@ -251,8 +251,7 @@ impl Context {
         }
         for _ in 0..READ_BUDGET {
             let Some(conn) = self.svc.conn(id) else { return };
-            // a role that asked for another turn has had enough of this one
-            if !conn.takes_rx() || conn.has(flag::QUEUED_READ) {
+            if !conn.takes_rx() || conn.has(flag::READ_AGAIN) {
                 return;
             }
             if conn.has(flag::READS_ITSELF) {

@@ -71,6 +71,7 @@ pub trait WsWsi {
     /// [`ClientClosed`](lws_core::Reason::ClientClosed). Earlier it says what is known by then.
     ///
     /// ```
+    /// # use lws_roles as lws;
     /// use lws::prelude::*;
     ///
     /// fn closed(wsi: &Wsi<'_>) {
