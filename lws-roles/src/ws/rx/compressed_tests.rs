@@ -8,6 +8,7 @@ use lws_core::{MemoryOptions, Reason, Write};
 use proptest::prelude::*;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A peer's compressor.
 fn packer() -> Deflater {
@@ -195,6 +196,52 @@ fn a_pause_holds_within_a_compressed_frame() {
             assert!(turns >= data.len() / 32_768);
             assert_eq!(bench.heard(), [Heard::text("after", true, true)]);
         }
+    }
+}
+
+/// Between the turns that a bomb is spread over, rx is paused: nothing more comes, the loop sleeps,
+/// and it all comes later.
+#[test]
+fn a_pause_holds_between_the_turns_of_a_long_message() {
+    let mut bench = bench();
+    let (peer, len) = (bench.peer, 8 << 20);
+    let bytes = [masked(0xc2, &pack(&mut packer(), &vec![0; len])), masked(0x81, b"after")].concat();
+    assert_eq!(bench.net().peer_send(peer, &bytes), bytes.len());
+    let received = |bench: &Bench| bytes_of(&bench.user.heard.borrow());
+    let mut before = 0;
+    for _ in 0..5 {
+        while received(&bench) == before {
+            bench.context.service(Some(Duration::from_millis(1))).unwrap();
+        }
+        let got = received(&bench);
+        assert!(got < len, "not all at once");
+        bench.with_wsi(|wsi| wsi.rx_flow_control(false));
+        // what was asked for before the pause, and what is still on its way
+        (0..100).for_each(|_| bench.context.service(Some(Duration::from_millis(1))).unwrap());
+        let slept = bench.context.now_us() + 10_000;
+        bench.context.service(Some(Duration::from_millis(10))).unwrap();
+        assert!(bench.context.now_us() >= slept, "a paused connection keeps nobody awake");
+        assert_eq!(received(&bench), got);
+        bench.with_wsi(|wsi| wsi.rx_flow_control(true));
+        before = got;
+    }
+    bench.run_ms(50);
+    assert_eq!(whole(&bench), [(true, vec![0; len]), (false, b"after".to_vec())]);
+}
+
+#[test]
+fn the_peers_end_comes_after_what_was_put_off_to_other_turns() {
+    for (len, max_delay_us) in [(600_000, 0), (600_000, 1_000), (8 << 20, 0), (8 << 20, 1_000)] {
+        let mut bench = Bench::deflate(vhost(), MemoryOptions { max_delay_us, ..MemoryOptions::default() });
+        let peer = bench.peer;
+        let bytes = [masked(0xc2, &pack(&mut packer(), &vec![0; len])), masked(0x81, b"after")].concat();
+        assert_eq!(bench.net().peer_send(peer, &bytes), bytes.len());
+        bench.net().peer_close(peer);
+        bench.run_ms(50);
+        let mut heard = bench.user.heard.take();
+        assert_eq!(heard.split_off(heard.len() - 2), [Heard::other("drop rec"), Heard::other("Closed")]);
+        assert_eq!(bytes_of(&heard), len + 5);
+        assert!(bench.is_gone());
     }
 }
 
