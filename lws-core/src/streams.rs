@@ -246,11 +246,6 @@ impl Cx<'_> {
         conn.role_data.as_mut()?.downcast_mut()
     }
 
-    /// Asks a stream to close, as user code would.
-    pub fn stream_close(&mut self, stream: WsiId, close: Close) {
-        self.svc.close_later(stream, close);
-    }
-
     /// How many streams this connection carries.
     pub fn streams(&self) -> usize {
         self.svc.conn(self.id).and_then(|c| c.streams.as_deref()).map_or(0, |s| s.0.len())

@@ -377,7 +377,7 @@ impl Context {
         let Some(conn) = self.svc.conn_mut(id) else { return false };
         // held again, or it is for another turn: READABLE stays, and the end is read again once rx is
         // let go. A socket's failure is told only once, TLS remembers its own
-        let held = !conn.takes_rx() || conn.has(flag::QUEUED_READ);
+        let held = !conn.takes_rx() || conn.has(flag::READ_AGAIN);
         let lasts = conn.tls.as_deref().is_some_and(TlsLayer::has_ended);
         match got {
             Got::End if !held => self.end_of_input(id),
