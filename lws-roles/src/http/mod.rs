@@ -18,6 +18,7 @@
 //! | `transaction`, `outgoing` | a request and its response as role and user code share them; their bodies counted |
 //! | [`wsi`] | what user code can do with them |
 //! | `file` | files as responses |
+//! | [`form`] | forms in request bodies |
 //! | `exchange` | one request and its response on a server, whatever carries them |
 //! | `client_exchange` | the same on a client |
 
@@ -27,6 +28,7 @@ pub mod date;
 pub mod etag;
 pub(crate) mod exchange;
 pub(crate) mod file;
+pub mod form;
 pub mod head;
 pub(crate) mod host;
 pub mod method;
