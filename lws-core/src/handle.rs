@@ -26,6 +26,13 @@ impl WsiId {
     /// A handle that finds nothing.
     pub(crate) const STALE: Self = Self { index: u32::MAX, generation: NonZeroU32::MAX };
 
+    /// Whether it names no connection and never did: what a connect gives when the context can't take
+    /// one more.
+    #[must_use]
+    pub fn is_invalid(self) -> bool {
+        self == Self::STALE
+    }
+
     /// The poll token: generation in the high half, so that a late event can't reach a reused
     /// slot. Never below `1 << HALF`, which leaves small numbers for the service's own sources.
     pub(crate) fn token(self) -> mio::Token {

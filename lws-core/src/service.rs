@@ -52,6 +52,8 @@ pub(crate) enum Deferred {
     Connect(WsiId),
     /// A client connection failed.
     Failed(WsiId, String),
+    /// A connection in plain text goes on under TLS.
+    StartTls(WsiId),
     /// A role wants to look at what user code left for it.
     Kick(WsiId),
     /// A protocol gets a reason without a connection.

@@ -180,6 +180,7 @@ impl Context {
                 Deferred::Connected(id) => crate::connect::connected(svc, users, id),
                 Deferred::Connect(id) => crate::connect::begin(svc, id),
                 Deferred::Failed(id, why) => crate::connect::failed(svc, users, id, &why),
+                Deferred::StartTls(id) => crate::tls::handshake::start_tls(svc, users, id),
                 Deferred::Kick(id) => {
                     if let Some(conn) = svc.conn_mut(id) {
                         conn.clear(flag::KICKED);

@@ -6,8 +6,8 @@ use crate::conn::{Phase, flag};
 use crate::service::Service;
 use crate::vh::Vh;
 use crate::{
-    BindingId, CancelService, Close, Fields, Head, Pending, RetryPolicy, SharedMessage, TlsFacts, TlsSession, Write,
-    WriteError, WsiId,
+    BindingId, CancelService, Close, Fields, Head, Pending, RetryPolicy, SharedMessage, TlsAllow, TlsFacts, TlsSession,
+    Write, WriteError, WsiId,
 };
 use std::any::Any;
 use std::net::SocketAddr;
@@ -88,6 +88,19 @@ impl<'a> Wsi<'a> {
             return Err(WriteError::Gone);
         }
         self.svc.user_writes(self.id, |tx, cx| tx.write_head(cx, head))
+    }
+
+    /// Has a raw connection in plain text go on under TLS after this callback, as a client of the server of
+    /// that name: what STARTTLS and its like ask for. What was written before leaves in plain text; what the peer
+    /// has sent behind its last plain words is taken for TLS. When it is up, RAW_CONNECTED comes
+    /// again. When it fails, CLIENT_CONNECTION_ERROR
+    /// says why, and the connection ends.
+    ///
+    /// # Errors
+    /// [`WriteError::Gone`]; [`WriteError::Backlogged`] while an earlier write is on its way;
+    /// [`WriteError::WrongKind`] where there is TLS already, or a client that isn't established.
+    pub fn start_tls(&mut self, server: &str, allow: TlsAllow) -> Result<(), WriteError> {
+        crate::tls::handshake::ask_for_tls(self.svc, self.id, server, allow)
     }
 
     /// Asks for one WRITEABLE callback, when there is room to write (C: `lws_callback_on_writable`).

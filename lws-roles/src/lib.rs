@@ -62,6 +62,8 @@ pub use lws_core::*;
 #[cfg(any(feature = "tls", feature = "tls-ring"))]
 pub use lws_tls as tls;
 
+#[cfg(feature = "raw")]
+pub mod abs;
 pub mod h1;
 #[cfg(feature = "h2")]
 pub mod h2;
@@ -69,6 +71,8 @@ pub mod http;
 pub mod prelude;
 #[cfg(feature = "raw")]
 pub mod raw;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 #[cfg(feature = "ws")]
 pub mod ws;
 

@@ -10,8 +10,8 @@
 //! how many steps a turn takes is budgeted there.
 
 use super::layer::{Stage, TlsLayer};
-use super::{TlsConnect, TlsError, TlsState};
-use crate::conn::{Phase, flag};
+use super::{TlsAllow, TlsConnect, TlsError, TlsState};
+use crate::conn::{ClientSide, Phase, flag};
 use crate::connect;
 use crate::dispatch;
 use crate::net::io::Got;
@@ -19,7 +19,7 @@ use crate::protocol::Users;
 use crate::role::{Farewell, RoleFactory};
 use crate::service::{Deferred, Service};
 use crate::vhost::{NonSsl, named};
-use crate::{Pending, VhostId, VhostReason, WsiId};
+use crate::{ConnectInfo, Pending, VhostId, VhostReason, WriteError, WsiId};
 use std::rc::Rc;
 
 /// The first byte of anything that isn't TLS but text. TLS begins with 0x16.
@@ -71,6 +71,37 @@ pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
     // what came with, or before, the connect
     svc.queue_read(id);
     true
+}
+
+/// User code has the connection go on under TLS, as a client. Once it is up, the role's `connected` is
+/// run again; when it fails, its `connect_failed`.
+pub(crate) fn ask_for_tls(svc: &mut Service, id: WsiId, server: &str, allow: TlsAllow) -> Result<(), WriteError> {
+    let conn = svc.conn_mut(id).filter(|c| c.is_deliverable()).ok_or(WriteError::Gone)?;
+    if conn.tls.is_some() || conn.client.is_some() || conn.carrier().is_some() {
+        return Err(WriteError::WrongKind);
+    }
+    // what the kernel has refused would leave behind the client's hello
+    if conn.out.is_backlog() {
+        return Err(WriteError::Backlogged);
+    }
+    // the role that it goes on with is a raw connection's
+    let mut info = ConnectInfo::new(server, 0).method("RAW");
+    info.tls = Some(allow);
+    conn.client = Some(Box::new(ClientSide::new(Rc::new(info))));
+    svc.deferred.push_back(Deferred::StartTls(id));
+    Ok(())
+}
+
+/// As was asked for by [`ask_for_tls`]: the last words in plain text, then the client's hello.
+pub(crate) fn start_tls(svc: &mut Service, users: &mut Users, id: WsiId) {
+    if !svc.conn(id).is_some_and(|c| c.is_deliverable() && c.client.is_some()) {
+        return;
+    }
+    svc.flush(id);
+    if svc.conn(id).is_some_and(|c| !c.out.is_empty()) {
+        return svc.deferred.push_back(Deferred::Failed(id, "the last words before TLS can't be sent".to_owned()));
+    }
+    begin(svc, users, id);
 }
 
 /// What came behind a proxy's answer is the server's first word.

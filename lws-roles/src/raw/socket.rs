@@ -3,6 +3,7 @@
 //! ```text
 //!   accepted, adopted --> RAW_ADOPT ----.
 //!   connected ---------> RAW_CONNECTED -+--> RAW_RX / RAW_WRITEABLE ... --> RAW_CLOSE
+//!                              '---------- start_tls ----'
 //! ```
 //!
 //! Called by the core; calls the user. Never looks at the bytes.
@@ -48,10 +49,13 @@ impl RoleRx for RawRx {
 
     fn connected(&mut self, cx: &mut Cx<'_>) -> Flow {
         let Some(binding) = cx.binding() else { return Flow::Close(Close::ABORT) };
-        if self.client {
+        if self.client || self.up {
             cx.client_established();
         }
-        self.up = true;
+        if std::mem::replace(&mut self.up, true) {
+            // the same connection, now under TLS
+            return cx.user(Reason::RawConnected).into();
+        }
         let bound = cx.bind(binding, Reason::RawSktDropProtocol, Reason::RawSktBindProtocol);
         bound.and_then(|()| cx.user(if self.client { Reason::RawConnected } else { Reason::RawAdopt })).into()
     }
@@ -67,6 +71,8 @@ impl RoleRx for RawRx {
 
     fn connect_failed(&mut self, cx: &mut Cx<'_>, why: &str) {
         cx.user_last(Reason::ClientConnectionError(why));
+        // it was up, and TLS on it failed
+        self.closed(cx);
     }
 
     fn closed(&mut self, cx: &mut Cx<'_>) {
