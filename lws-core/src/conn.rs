@@ -230,6 +230,11 @@ impl Conn {
         self.flags &= !bits;
     }
 
+    /// Whether it sends and receives whole datagrams.
+    pub(crate) fn is_datagrams(&self) -> bool {
+        matches!(self.io, Some(Io::Udp(_)))
+    }
+
     /// The connection that carries this one, if it is a stream.
     pub(crate) fn carrier(&self) -> Option<WsiId> {
         match self.io {

@@ -5,7 +5,7 @@
 
 use crate::WsiId;
 use crate::conn::{Stash, flag};
-use crate::net::io::Got;
+use crate::net::io::{Got, Io};
 use crate::service::Service;
 use crate::tls::layer::TlsLayer;
 use std::io;
@@ -24,7 +24,10 @@ impl Service {
             return Got::Nothing;
         }
         let Some(io) = conn.io.as_mut() else { return Got::Nothing };
+        let datagrams = matches!(io, Io::Udp(_));
         match io.read(&mut self.net, room) {
+            // an empty one is one, and behind a short one there may be more
+            Ok(n) if datagrams => Got::Bytes(n),
             Ok(0) => Got::End,
             Ok(n) => {
                 // a short read has drained the socket, unless the end comes right behind

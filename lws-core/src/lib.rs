@@ -49,6 +49,7 @@ mod timeout;
 mod tls;
 mod turn;
 mod tx;
+mod udp;
 mod util;
 mod validity;
 mod vh;
@@ -63,7 +64,9 @@ pub use dispatch::{Cx, VhostChoice};
 pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};
 pub use handle::{BindingId, VhostId, WsiId};
 pub use net::address::{AddressError, AddressProblem, Families, SockAddr46};
+pub use net::datagrams::MemoryUdpPeer;
 pub use net::memory::{MemoryNet, MemoryOptions, MemoryPeer};
+pub use net::udp::UdpCounts;
 pub use output::TxCx;
 pub use protocol::Protocol;
 pub use reason::{Reason, USER, VhostReason, WsRx};
@@ -77,6 +80,7 @@ pub use tls::{
     TlsAccept, TlsAllow, TlsClient, TlsClientConfig, TlsConnect, TlsError, TlsFacts, TlsHello, TlsReceived, TlsServer,
     TlsServerConfig, TlsSession, TlsState,
 };
+pub use udp::UdpInfo;
 pub use util::buflist::{Buflist, BuflistError};
 pub use util::cmdline::{Cmdline, CmdlineError};
 pub use util::ring::{Ring, Tail};

@@ -10,6 +10,7 @@
 
 use crate::conn::{Conn, Phase, flag};
 use crate::net::io::Io;
+use crate::net::udp::MAX_DATAGRAM;
 use crate::role::{Farewell, RoleTx, SharedMessage};
 use crate::service::Service;
 use crate::tx::{CORK_LIMIT, DIRECT_MIN};
@@ -226,7 +227,23 @@ impl TxCx<'_> {
         let id = self.id;
         let svc = &mut *self.svc;
         let conn = svc.slots.get_mut(id).ok_or(WriteError::Gone)?;
-        let direct = payload.len() >= DIRECT_MIN && conn.can_write() && conn.carrier().is_none();
+        if conn.is_datagrams() {
+            let writable = conn.can_write();
+            let Some(Io::Udp(udp)) = &mut conn.io else { return Err(WriteError::Gone) };
+            match head.len() + payload.len() {
+                _ if udp.peer().is_none() => return Err(WriteError::NoPeer),
+                len if len > MAX_DATAGRAM => return Err(WriteError::TooLong),
+                _ if !writable => return Err(WriteError::Backlogged),
+                // the queue of bytes can't hold it
+                0 => {
+                    udp.send_empty(&mut svc.net);
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        let stream = conn.carrier().is_none() && !conn.is_datagrams();
+        let direct = payload.len() >= DIRECT_MIN && conn.can_write() && stream;
         if direct {
             return if conn.tls.is_some() { self.send_sealed(head, payload) } else { self.send_direct(head, payload) };
         }
@@ -249,8 +266,9 @@ impl TxCx<'_> {
 
     pub(crate) fn wrote(&mut self) {
         self.svc.touch(self.id);
-        let waiting = self.svc.slots.get(self.id).map_or(0, |c| c.out.waiting());
-        if waiting > CORK_LIMIT {
+        let Some(conn) = self.svc.slots.get(self.id) else { return };
+        // what is written to it next is another datagram
+        if conn.out.waiting() > CORK_LIMIT || conn.is_datagrams() {
             self.svc.flush(self.id);
         }
     }

@@ -8,6 +8,7 @@ use crate::conn::{Conn, Phase, flag};
 use crate::connect::{Pipelines, Resolve};
 use crate::context::Context;
 use crate::entropy::Entropy;
+use crate::net::udp::Loss;
 use crate::net::{Net, Ready};
 use crate::role::{Halves, RoleFactory};
 use crate::slots::Slots;
@@ -99,6 +100,8 @@ pub(crate) struct Service {
     pub(crate) limits: Limits,
     pub(crate) policy: RetryPolicy,
     pub(crate) resolver: Box<dyn Resolve>,
+    /// What the next UDP socket is to lose on purpose.
+    pub(crate) udp_loss: Loss,
     pub(crate) pipelines: Pipelines,
     /// Of vhosts that have none of their own.
     pub(crate) client_tls: Option<Rc<dyn TlsClient>>,

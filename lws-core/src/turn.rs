@@ -366,7 +366,10 @@ impl Context {
         }
         crate::validity::confirmed(&mut self.svc, id);
         let left = dispatch::run_rx(&mut self.svc, &mut self.users, id, data);
-        self.svc.keep_rest(id, data.get(data.len() - left..).unwrap_or_default());
+        // what a role leaves of a datagram isn't the beginning of the next
+        if !self.svc.conn(id).is_some_and(Conn::is_datagrams) {
+            self.svc.keep_rest(id, data.get(data.len() - left..).unwrap_or_default());
+        }
         true
     }
 

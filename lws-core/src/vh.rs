@@ -5,7 +5,7 @@ use crate::connect::{self, ConnectInfo};
 use crate::service::{Deferred, Due, Service};
 use crate::time::timers::TimerId;
 use crate::wsi::{Wsi, micros};
-use crate::{Adopt, BindingId, CancelService, RetryPolicy, SharedMessage, VhostId, WriteError, WsiId};
+use crate::{Adopt, BindingId, CancelService, RetryPolicy, SharedMessage, UdpInfo, VhostId, WriteError, WsiId};
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -130,11 +130,31 @@ impl<'a> Vh<'a> {
         under_tls: bool,
     ) -> Result<WsiId, AdoptError> {
         let vhost = self.vhost_id().ok_or(AdoptError::Refused("the vhost has gone"))?;
-        let binding = match protocol {
-            Some(name) => self.svc.binding_named(vhost, name).ok_or_else(|| AdoptError::NoProtocol(name.to_owned()))?,
-            None => self.me,
-        };
+        let binding = self.named_or_me(protocol)?;
         crate::adopt::descriptor(self.svc, vhost, binding, fd, kind, under_tls)
+    }
+
+    /// The vhost's protocol of this name, or this one.
+    fn named_or_me(&self, protocol: Option<&str>) -> Result<BindingId, AdoptError> {
+        let vhost = self.vhost_id().ok_or(AdoptError::Refused("the vhost has gone"))?;
+        match protocol {
+            Some(name) => self.svc.binding_named(vhost, name).ok_or_else(|| AdoptError::NoProtocol(name.to_owned())),
+            None => Ok(self.me),
+        }
+    }
+
+    /// Creates a UDP socket and adopts it (C: `lws_create_adopt_udp`). RAW_ADOPT comes later, then
+    /// RAW_RX for each datagram, from [`Wsi::udp_peer`], and RAW_CLOSE at its end. A write is a
+    /// datagram to the latest sender, or the socket's only peer; [`Wsi::write_to`] is one to anyone.
+    ///
+    /// A datagram that fills the context's `rx_buffer` may have been cut and is dropped. A socket with
+    /// one peer ends when that peer's machine refuses its datagrams.
+    ///
+    /// # Errors
+    /// [`AdoptError`]: see its variants; the kernel's say for which address.
+    pub fn create_adopt_udp(&mut self, info: &UdpInfo) -> Result<WsiId, AdoptError> {
+        let binding = self.named_or_me(info.protocol_name())?;
+        crate::udp::create(self.svc, binding, info)
     }
 
     /// Asks for a WRITEABLE on every connection of this protocol on this vhost.

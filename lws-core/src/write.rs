@@ -83,6 +83,8 @@ pub enum WriteError {
     Sequence,
     /// A header field that can't be sent.
     Field(crate::FieldError),
+    /// A datagram for nobody: the socket has no peer, and nobody has sent it anything yet.
+    NoPeer,
 }
 
 impl fmt::Display for WriteError {
@@ -95,6 +97,7 @@ impl fmt::Display for WriteError {
             Self::TooLong => "longer than this kind of write may be",
             Self::Sequence => "http body written before its head or after its end",
             Self::Field(e) => return e.fmt(f),
+            Self::NoPeer => "a datagram without anyone to send it to",
         })
     }
 }

@@ -3,6 +3,8 @@
 //! without `lws_`.
 
 use crate::conn::{Phase, flag};
+use crate::net::io::Io;
+use crate::net::udp::UdpCounts;
 use crate::service::Service;
 use crate::vh::Vh;
 use crate::{
@@ -128,6 +130,42 @@ impl<'a> Wsi<'a> {
     /// Bytes of output that wait for the end of the turn or for the kernel.
     pub fn buffered(&self) -> usize {
         self.svc.conn(self.id).map_or(0, |c| c.out.waiting())
+    }
+
+    /// Writes one datagram to anyone, who is the one that [`write`](Self::write) sends to from then on.
+    ///
+    /// # Errors
+    /// [`WriteError::WrongKind`] where there are no datagrams, or only those of another peer;
+    /// [`WriteError::TooLong`] above 65,507 bytes; [`WriteError::Backlogged`] while the kernel is full.
+    pub fn write_to(&mut self, to: SocketAddr, data: &[u8]) -> Result<usize, WriteError> {
+        let Some(conn) = self.svc.conn_mut(self.id).filter(|c| c.is_deliverable()) else {
+            return Err(WriteError::Gone);
+        };
+        let writable = conn.can_write();
+        let Some(Io::Udp(udp)) = &mut conn.io else { return Err(WriteError::WrongKind) };
+        if !writable {
+            return Err(WriteError::Backlogged);
+        }
+        if !udp.set_peer(to) {
+            return Err(WriteError::WrongKind);
+        }
+        self.write(data, Write::Raw)
+    }
+
+    /// Whom the latest datagram came from, or whom this socket talks to (C: `lws_get_udp`).
+    pub fn udp_peer(&self) -> Option<SocketAddr> {
+        match &self.svc.conn(self.id)?.io {
+            Some(Io::Udp(udp)) => udp.peer(),
+            _ => None,
+        }
+    }
+
+    /// What has become of a UDP socket's datagrams.
+    pub fn udp_counts(&self) -> Option<UdpCounts> {
+        match &self.svc.conn(self.id)?.io {
+            Some(Io::Udp(udp)) => Some(udp.counts),
+            _ => None,
+        }
     }
 
     // --- input -----------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ pub use info::ConnectInfo;
 pub(crate) use pipelines::{Pipelines, carrier_gone, hand_socket, shared, transaction_completed};
 pub(crate) use proxy::VhostProxy;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
+pub(crate) use resolve::addresses;
 pub use resolve::{BlockingResolver, Resolve};
 
 use crate::conn::{ClientSide, Conn, Phase, flag};

@@ -21,7 +21,7 @@ impl Resolve for BlockingResolver {
 }
 
 /// Numeric addresses and localhost here, other names by the resolver.
-pub(super) fn addresses(svc: &mut Service, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+pub(crate) fn addresses(svc: &mut Service, host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let text = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);

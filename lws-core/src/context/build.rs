@@ -4,6 +4,7 @@ use super::Context;
 use crate::connect::{BlockingResolver, Pipelines, Resolve};
 use crate::entropy::Entropy;
 use crate::net::memory::{MemoryNet, MemoryOptions};
+use crate::net::udp::Loss;
 use crate::net::{Net, os::OsNet};
 use crate::role::RoleFactory;
 use crate::service::{Limits, Service};
@@ -97,6 +98,7 @@ pub struct ContextBuilder {
     client_tls: Option<Rc<dyn TlsClient>>,
     policy: RetryPolicy,
     resolver: Box<dyn Resolve>,
+    udp_loss: Loss,
     memory: Option<MemoryOptions>,
 }
 
@@ -115,8 +117,29 @@ impl ContextBuilder {
             client_tls: None,
             policy: RetryPolicy::DEFAULT,
             resolver: Box::new(BlockingResolver),
+            udp_loss: Loss::default(),
             memory: None,
         }
+    }
+
+    /// Throws away so many percent of the datagrams that come by UDP, to see what a program makes of
+    /// it; above 100 is 100 (C: `udp_loss_sim_rx_pc`, which also hits raw TCP). Default 0.
+    pub fn udp_loss_sim_rx_pc(mut self, percent: u8) -> Self {
+        self.udp_loss.rx = percent.min(100);
+        self
+    }
+
+    /// As [`udp_loss_sim_rx_pc`](Self::udp_loss_sim_rx_pc), of those that are sent (C:
+    /// `udp_loss_sim_tx_pc`): their write succeeds.
+    pub fn udp_loss_sim_tx_pc(mut self, percent: u8) -> Self {
+        self.udp_loss.tx = percent.min(100);
+        self
+    }
+
+    /// Makes those losses repeatable: the same seed, the same ones. Default: others each time.
+    pub fn udp_loss_sim_seed(mut self, seed: u64) -> Self {
+        self.udp_loss.state = seed | 1;
+        self
     }
 
     /// Adds a vhost. Of those on the same port the first is the default one.
@@ -263,6 +286,7 @@ impl ContextBuilder {
             rx_buf: vec![0; self.rx_buffer],
             tls: TlsBuffers::default(),
             pool: Pool::default(),
+            udp_loss: self.udp_loss,
             fields: Fields::default(),
             entropy: Entropy::default(),
             spare_role_data: Vec::new(),

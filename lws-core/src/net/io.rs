@@ -5,6 +5,7 @@
 //! to change interest. Owned by a connection's slot; never calls anything above it.
 
 use super::Net;
+use super::udp::{Udp, UdpSocket};
 use crate::WsiId;
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -22,6 +23,8 @@ pub(crate) enum Io {
     Fd(OwnedFd),
     Memory(usize),
     MemoryListener(usize),
+    /// Whole datagrams; boxed, since it is the larger and the rarer.
+    Udp(Box<Udp>),
     /// None of its own: what it reads and writes passes through the connection that carries it.
     Stream {
         carrier: WsiId,
@@ -56,6 +59,10 @@ impl Io {
         match (self, net) {
             (Self::Memory(e), Net::Memory(net)) => net.register(*e, token),
             (Self::MemoryListener(l), Net::Memory(net)) => net.register_listener(*l, token),
+            (Self::Udp(udp), Net::Memory(net)) => match udp.socket {
+                UdpSocket::Memory(e) => net.udp_register(e, token),
+                UdpSocket::Os(_) => return Err(io::ErrorKind::Unsupported.into()),
+            },
             (Self::Fd(fd), Net::Os(net)) => {
                 return match SourceFd(&fd.as_raw_fd()).register(net.registry(), token, BOTH) {
                     Err(e) if e.raw_os_error() == Some(libc::EPERM) => Ok(false),
@@ -91,6 +98,10 @@ impl Io {
             Self::Unix(s) => Some((s, BOTH)),
             Self::TcpListener(l) => Some((l, mio::Interest::READABLE)),
             Self::UnixListener(l) => Some((l, mio::Interest::READABLE)),
+            Self::Udp(udp) => match &mut udp.socket {
+                UdpSocket::Os(s) => Some((s, BOTH)),
+                UdpSocket::Memory(_) => None,
+            },
             Self::Fd(_) | Self::Memory(_) | Self::MemoryListener(_) | Self::Stream { .. } => None,
         }
     }
@@ -113,6 +124,9 @@ impl Io {
     }
 
     pub(crate) fn read(&mut self, net: &mut Net, buf: &mut [u8]) -> io::Result<usize> {
+        if let Self::Udp(udp) = self {
+            return udp.recv(net, buf);
+        }
         loop {
             let result = match (&mut *self, &mut *net) {
                 (Self::Tcp(s), _) => s.read(buf),
@@ -127,6 +141,9 @@ impl Io {
     }
 
     pub(crate) fn write(&mut self, net: &mut Net, data: &[u8]) -> io::Result<usize> {
+        if let Self::Udp(udp) = self {
+            return udp.send(net, data);
+        }
         loop {
             let result = match (&mut *self, &mut *net) {
                 (Self::Tcp(s), _) => s.write(data),
@@ -193,6 +210,11 @@ impl Io {
         match (&self, net) {
             (Self::Memory(e), Net::Memory(net)) => net.close(*e),
             (Self::MemoryListener(l), Net::Memory(net)) => net.close_listener(*l),
+            (Self::Udp(udp), Net::Memory(net)) => {
+                if let UdpSocket::Memory(e) = udp.socket {
+                    net.udp_close(e);
+                }
+            }
             // an adopted descriptor may have duplicates that would keep it in the poll
             (Self::Fd(fd), Net::Os(net)) => drop(SourceFd(&fd.as_raw_fd()).deregister(net.registry())),
             _ => {}
@@ -206,6 +228,10 @@ impl Io {
             Self::TcpListener(l) => Some(l.as_fd()),
             Self::UnixListener(l) => Some(l.as_fd()),
             Self::Fd(fd) => Some(fd.as_fd()),
+            Self::Udp(udp) => match &udp.socket {
+                UdpSocket::Os(s) => Some(s.as_fd()),
+                UdpSocket::Memory(_) => None,
+            },
             Self::Memory(_) | Self::MemoryListener(_) | Self::Stream { .. } => None,
         }
     }
@@ -213,6 +239,7 @@ impl Io {
     pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(s) => s.peer_addr().ok(),
+            Self::Udp(udp) => udp.peer(),
             _ => None,
         }
     }
@@ -221,6 +248,7 @@ impl Io {
         match self {
             Self::Tcp(s) => s.local_addr().ok(),
             Self::TcpListener(l) => l.local_addr().ok(),
+            Self::Udp(udp) => Some(udp.local_addr()),
             _ => None,
         }
     }

@@ -13,6 +13,7 @@
 //! Tests drive the far ends with the `peer_*` calls. No role and no user code is called from here.
 
 use super::Ready;
+use super::datagrams::DatagramNet;
 use crate::time::clock::Clock;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -36,6 +37,12 @@ pub struct MemoryOptions {
     pub break_ppm: u32,
     /// Of a million accepts, how many fail for want of file descriptors.
     pub accept_fail_ppm: u32,
+    /// Of a million datagrams, how many are lost.
+    pub datagram_loss_ppm: u32,
+    /// Of a million datagrams, how many arrive twice.
+    pub datagram_copy_ppm: u32,
+    /// Of a million sends of datagrams, how many are refused until a little later.
+    pub datagram_block_ppm: u32,
 }
 
 impl Default for MemoryOptions {
@@ -48,6 +55,9 @@ impl Default for MemoryOptions {
             max_delay_us: 1_000,
             break_ppm: 0,
             accept_fail_ppm: 0,
+            datagram_loss_ppm: 0,
+            datagram_copy_ppm: 0,
+            datagram_block_ppm: 0,
         }
     }
 }
@@ -84,18 +94,21 @@ struct Listener {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
+pub(super) enum Happening {
     Connected(usize),
     Refused(usize),
     Backlog(usize, usize),
     Segment(usize, usize),
     Fin(usize),
     Room(usize),
+    Datagram(u64),
+    DatagramRoom(usize),
 }
 
 /// The simulated network of one context.
 pub struct MemoryNet {
-    options: MemoryOptions,
+    pub(super) options: MemoryOptions,
+    pub(crate) datagrams: DatagramNet,
     random: u64,
     seq: u64,
     now_us: u64,
@@ -103,9 +116,9 @@ pub struct MemoryNet {
     listeners: Vec<Listener>,
     names: BTreeMap<String, usize>,
     timeline: BinaryHeap<Reverse<(u64, u64, Happening)>>,
-    edges: Vec<Ready>,
+    pub(super) edges: Vec<Ready>,
     broken: u64,
-    sends: u64,
+    pub(super) sends: u64,
     /// A poll that nothing is registered in: what an embedding loop may watch in vain.
     idle: mio::Poll,
 }
@@ -115,6 +128,7 @@ impl MemoryNet {
         let random = options.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         Ok(Self {
             options,
+            datagrams: DatagramNet::default(),
             random,
             seq: 0,
             now_us: 0,
@@ -146,7 +160,7 @@ impl MemoryNet {
         1 + self.random() as usize % max.max(1)
     }
 
-    fn chance(&mut self, ppm: u32) -> bool {
+    pub(super) fn chance(&mut self, ppm: u32) -> bool {
         ppm != 0 && self.random() % 1_000_000 < u64::from(ppm)
     }
 
@@ -159,7 +173,7 @@ impl MemoryNet {
         self.timeline.push(Reverse((at_us, self.seq, what)));
     }
 
-    fn soon(&mut self, what: Happening) {
+    pub(super) fn soon(&mut self, what: Happening) {
         let at = self.now_us + self.delay();
         self.later(at, what);
     }
@@ -223,6 +237,8 @@ impl MemoryNet {
                     self.edge(e);
                 }
                 Happening::Room(e) => self.edge(e),
+                Happening::Datagram(id) => self.udp_arrive(id),
+                Happening::DatagramRoom(e) => self.udp_room(e),
             }
         }
     }

@@ -2,9 +2,11 @@
 //! network. Nothing here knows connections, roles or users.
 
 pub(crate) mod address;
+pub(crate) mod datagrams;
 pub(crate) mod io;
 pub(crate) mod memory;
 pub(crate) mod os;
+pub(crate) mod udp;
 
 use crate::time::clock::Clock;
 use std::io as stdio;
