@@ -74,7 +74,11 @@ pub use reconnect::Reconnect;
 pub use role::{
     Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, RoleRx, RoleTx, RxBuf, SharedMessage, Start,
 };
+pub use system::lws_system::{SystemChange, SystemState};
+pub use system::ops::SystemOps;
 pub use system::retry::RetryPolicy;
+pub use system::state::{NotifierId, StateChange, StateManager, StateStep, StateVerdict};
+pub use time::clock::wall_us;
 pub use time::timers::TimerId;
 pub use tls::{
     TlsAccept, TlsAllow, TlsClient, TlsClientConfig, TlsConnect, TlsError, TlsFacts, TlsHello, TlsReceived, TlsServer,

@@ -5,7 +5,7 @@
 //! [`Reason`] comes with a connection and its session; [`VhostReason`] with neither (C calls those
 //! with a fake wsi and a NULL `user`).
 
-use crate::{Fields, VhostId, WsiId};
+use crate::{Fields, SystemChange, VhostId, WsiId};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -305,6 +305,10 @@ pub enum VhostReason {
         /// Whole days until it expires; negative when it has.
         days_left: i64,
     },
+    /// The context's state is about to move, or has moved; to protocols that asked for it with
+    /// [`Vh::system_reg_notifier`](crate::Vh::system_reg_notifier). Before a step `Err` vetoes it, or
+    /// takes it over: it rests until it is resumed. After it `Err` says nothing.
+    SystemState(SystemChange),
     /// Another thread used [`CancelService`](crate::CancelService). To every protocol of every vhost.
     EventWaitCancelled,
     /// A timer of this protocol, scheduled with this key, is due
@@ -313,7 +317,7 @@ pub enum VhostReason {
 }
 
 impl VhostReason {
-    /// C's number of this reason.
+    /// C's number of this reason; 900 and up for those that C hasn't.
     pub fn number(&self) -> u32 {
         match *self {
             Self::ProtocolInit => 27,
@@ -325,6 +329,7 @@ impl VhostReason {
             Self::PerformServerCertVerification(_) => 58,
             Self::VhostCertAging { .. } => 72,
             Self::EventWaitCancelled => 71,
+            Self::SystemState(_) => 900,
             Self::User(key) => USER + key,
         }
     }

@@ -12,6 +12,8 @@ use crate::net::udp::Loss;
 use crate::net::{Net, Ready};
 use crate::role::{Halves, RoleFactory};
 use crate::slots::Slots;
+use crate::system::lws_system::System;
+use crate::system::ops::SystemOps;
 use crate::system::retry::RetryPolicy;
 use crate::time::clock::Clock;
 use crate::time::timers::{TimerId, Timers};
@@ -61,6 +63,8 @@ pub(crate) enum Deferred {
     Vhost(BindingId, VhostReason),
     /// Every connection of a protocol gets a reason of the user's.
     AllProtocol(BindingId, u32),
+    /// The context's state is to move.
+    System,
 }
 
 /// What is known of a binding without its type.
@@ -102,6 +106,8 @@ pub(crate) struct Service {
     pub(crate) resolver: Box<dyn Resolve>,
     /// What the next UDP socket is to lose on purpose.
     pub(crate) udp_loss: Loss,
+    pub(crate) system: System,
+    pub(crate) ops: Box<dyn SystemOps>,
     pub(crate) pipelines: Pipelines,
     /// Of vhosts that have none of their own.
     pub(crate) client_tls: Option<Rc<dyn TlsClient>>,

@@ -105,6 +105,7 @@ impl Context {
         };
         svc.net.poll(&mut svc.clock, until, &mut svc.ready)?;
         svc.now_us = svc.clock.monotonic_us();
+        svc.clock.publish();
         Ok(())
     }
 
@@ -189,6 +190,7 @@ impl Context {
                         }
                     }
                 }
+                Deferred::System => self.run_system(),
                 Deferred::Vhost(binding, reason) => {
                     let _ = dispatch::vhost_callback(svc, users, binding, reason);
                 }

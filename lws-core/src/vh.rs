@@ -13,8 +13,8 @@ use std::time::Duration;
 
 /// A vhost and protocol, in a callback. Can't be stored.
 pub struct Vh<'a> {
-    svc: &'a mut Service,
-    me: BindingId,
+    pub(crate) svc: &'a mut Service,
+    pub(crate) me: BindingId,
 }
 
 /// Why a descriptor wasn't adopted. It has been closed.

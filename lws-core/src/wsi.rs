@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// A connection, in a callback. Can't be stored: keep its [`WsiId`].
 pub struct Wsi<'a> {
-    svc: &'a mut Service,
+    pub(crate) svc: &'a mut Service,
     id: WsiId,
 }
 

@@ -19,6 +19,7 @@ fn a_cancel_from_another_thread_ends_the_sleep_and_reaches_every_protocol() {
     let (a, b) = (Log::default(), Log::default());
     let (mut cx, _) = create(real(), client(User::new(&a)).protocol_named("b", User::new(&b)));
     cx.create_vhost(Vhost::new("second").protocol(User::new(&b))).unwrap();
+    settle(&mut cx);
     let cancel: CancelService = cx.cancel_service();
     let (asleep, wakes) = mpsc::channel::<()>();
     let thread = std::thread::spawn(move || {
@@ -164,6 +165,7 @@ fn outer_poll(cx: &lws_core::Context) -> (mio::Poll, mio::Events) {
 fn an_armed_descriptor_wakes_a_foreign_loop_for_timers_without_timeouts_or_spinning() {
     const TIMERS: u64 = 40;
     let (mut cx, _) = create(real(), Vhost::new("v"));
+    settle(&mut cx);
     assert_eq!(cx.arm(), None, "nothing to do, nothing armed");
     let (mut poll, mut events) = outer_poll(&cx);
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
@@ -215,6 +217,7 @@ fn an_armed_descriptor_is_readable_while_work_waits_each_time_anew() {
 #[test]
 fn a_simulated_context_leaves_the_waiting_to_the_foreign_loop() {
     let (mut cx, _) = create(calm(), Vhost::new("v"));
+    settle(&mut cx);
     assert_eq!(cx.arm(), None);
     cx.sul_schedule(Duration::from_millis(5), |_| {});
     assert_eq!(cx.arm(), Some(Duration::from_millis(5)));

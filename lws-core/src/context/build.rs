@@ -9,6 +9,8 @@ use crate::net::{Net, os::OsNet};
 use crate::role::RoleFactory;
 use crate::service::{Limits, Service};
 use crate::slots::Slots;
+use crate::system::lws_system::{System, SystemState};
+use crate::system::ops::{NoOps, SystemOps};
 use crate::system::retry::RetryPolicy;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
@@ -100,6 +102,8 @@ pub struct ContextBuilder {
     resolver: Box<dyn Resolve>,
     udp_loss: Loss,
     memory: Option<MemoryOptions>,
+    pub(crate) system: System,
+    pub(crate) ops: Box<dyn SystemOps>,
 }
 
 impl ContextBuilder {
@@ -119,6 +123,8 @@ impl ContextBuilder {
             resolver: Box::new(BlockingResolver),
             udp_loss: Loss::default(),
             memory: None,
+            system: System::new(),
+            ops: Box::new(NoOps),
         }
     }
 
@@ -241,11 +247,11 @@ impl ContextBuilder {
         let max_connections =
             self.max_connections.unwrap_or_else(|| usize::try_from(default_max()).unwrap_or(usize::MAX));
         let (net, clock) = match self.memory {
-            Some(options) => (
-                Net::Memory(Box::new(MemoryNet::new(options).map_err(CreateError::Poll)?)),
-                Clock::Virtual { now_us: 0 },
-            ),
-            None => (Net::Os(OsNet::new().map_err(CreateError::Poll)?), Clock::System),
+            Some(options) => {
+                let clock = Clock::simulated(options.wall_epoch_us);
+                (Net::Memory(Box::new(MemoryNet::new(options).map_err(CreateError::Poll)?)), clock)
+            }
+            None => (Net::Os(OsNet::new().map_err(CreateError::Poll)?), Clock::system()),
         };
         let now_us = clock.monotonic_us();
         let svc = Service {
@@ -270,6 +276,8 @@ impl ContextBuilder {
             },
             policy: self.policy,
             resolver: self.resolver,
+            system: self.system,
+            ops: self.ops,
             pipelines: Pipelines::default(),
             client_tls: self.client_tls,
             writeable: VecDeque::new(),
@@ -299,6 +307,8 @@ impl ContextBuilder {
         for vhost in self.vhosts {
             context.create_vhost(vhost)?;
         }
+        context.svc.system_steps(SystemState::Operational);
+        context.svc.clock.publish();
         Ok(context)
     }
 }

@@ -100,6 +100,7 @@ impl Context {
     /// The end begins: stops listening and asks every connection to close; turns carry it out. From
     /// now on client connections fail, and descriptors aren't adopted.
     pub fn close_all(&mut self, close: Close) {
+        self.system_ends();
         self.svc.stop = false;
         self.svc.ending = true;
         for vhost in 0..self.svc.vhosts.len() {
@@ -177,6 +178,7 @@ impl Context {
         let binding = self.svc.binding_named(vhost, protocol)?;
         // long may have passed since the last turn
         self.svc.now_us = self.svc.clock.monotonic_us();
+        self.svc.clock.publish();
         Some(Vh::new(&mut self.svc, binding))
     }
 

@@ -31,6 +31,7 @@ impl Context {
     /// # Errors
     /// See [`CreateError`]. Nothing is left of a vhost that wasn't created.
     pub fn create_vhost(&mut self, mut spec: Vhost) -> Result<VhostId, CreateError> {
+        self.svc.clock.publish();
         let fail = |why: String| CreateError::Vhost { vhost: spec.name.clone(), why };
         for (at, (name, _)) in spec.protocols.iter().enumerate() {
             if spec.protocols.iter().take(at).any(|(other, _)| other == name) {
@@ -209,6 +210,7 @@ impl Context {
         }
         for binding in self.svc.vhosts[vhost.0 as usize].bindings.clone() {
             self.users[binding.0 as usize] = None;
+            self.svc.system.forget(binding);
         }
     }
 
@@ -278,6 +280,7 @@ impl Context {
                 let _ = vhost_callback(&mut self.svc, &mut self.users, binding, VhostReason::ProtocolDestroy);
                 self.users[binding.0 as usize] = None;
             }
+            self.svc.system.forget(binding);
         }
     }
 }

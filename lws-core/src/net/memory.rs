@@ -14,7 +14,7 @@
 
 use super::Ready;
 use super::datagrams::DatagramNet;
-use crate::time::clock::Clock;
+use crate::time::clock::{Clock, VIRTUAL_EPOCH_US};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::io;
@@ -43,6 +43,8 @@ pub struct MemoryOptions {
     pub datagram_copy_ppm: u32,
     /// Of a million sends of datagrams, how many are refused until a little later.
     pub datagram_block_ppm: u32,
+    /// What the machine's wall clock shows at the start, µs since 1970. Default: 2020-01-01.
+    pub wall_epoch_us: u64,
 }
 
 impl Default for MemoryOptions {
@@ -58,6 +60,7 @@ impl Default for MemoryOptions {
             datagram_loss_ppm: 0,
             datagram_copy_ppm: 0,
             datagram_block_ppm: 0,
+            wall_epoch_us: VIRTUAL_EPOCH_US,
         }
     }
 }
