@@ -12,6 +12,7 @@ use crate::provider::provider;
 use crate::roots::{Anchor, CaSource, Cas, LoadPlatform, platform};
 use crate::server::MinVersion;
 use crate::session::{Session, describe};
+use crate::time::ContextTime;
 use crate::verify::ServerVerifier;
 use lenient::Lenient;
 use lws_core::{TlsAllow, TlsClient, TlsClientConfig, TlsConnect, TlsError, TlsSession};
@@ -220,7 +221,7 @@ impl Client {
             MinVersion::Tls12 => &[&version::TLS13, &version::TLS12],
             MinVersion::Tls13 => &[&version::TLS13],
         };
-        let builder = ClientConfig::builder_with_provider(provider());
+        let builder = ClientConfig::builder_with_details(provider(), Arc::new(ContextTime));
         let builder = builder.with_protocol_versions(versions).map_err(|e| format!("TLS versions: {e}"))?;
         let builder = builder.dangerous().with_custom_certificate_verifier(Arc::<ServerVerifier>::clone(&verifier));
         let mut config = match &self.identity {

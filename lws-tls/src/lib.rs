@@ -19,6 +19,7 @@ mod roots;
 mod server;
 mod serving;
 mod session;
+mod time;
 mod verdict;
 mod verify;
 

@@ -7,6 +7,7 @@ use crate::identity::{Identity, IdentityError};
 use crate::provider::{provider, ticketer};
 use crate::roots::{CaSource, Cas};
 use crate::serving::{Files, ServerCert, Serving, Usable};
+use crate::time::{ContextTime, now};
 use lws_core::{TlsServer, TlsServerConfig};
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::SingleCertAndKey;
@@ -14,7 +15,6 @@ use rustls::{KeyLogFile, ServerConfig, version};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many tickets follow a handshake of TLS 1.3. A ticket is for one use, and a resumed session
 /// brings the next, so one serves any client that has a connection at a time; a second is a record
@@ -194,7 +194,7 @@ impl TlsServerConfig for ServerTls {
             MinVersion::Tls12 => &[&version::TLS13, &version::TLS12],
             MinVersion::Tls13 => &[&version::TLS13],
         };
-        let builder = ServerConfig::builder_with_provider(provider());
+        let builder = ServerConfig::builder_with_details(provider(), Arc::new(ContextTime));
         let builder = builder.with_protocol_versions(versions).map_err(|e| format!("TLS versions: {e}"))?;
         let builder = match policy {
             ClientCerts::None => builder.with_no_client_auth(),
@@ -223,7 +223,7 @@ impl TlsServerConfig for ServerTls {
 
 /// A certificate out of its time is served all the same: clients may forgive it, or not look.
 fn warn_of_dates(vhost: &str, usable: &Usable) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+    let now = i64::try_from(now().as_secs()).unwrap_or(i64::MAX);
     if now > usable.not_after {
         let days = (now - usable.not_after) / 86_400;
         lws_core::lwsl_warn!("vhost \"{vhost}\": its certificate has expired {days} days ago");

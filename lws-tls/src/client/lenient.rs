@@ -3,9 +3,10 @@
 //! with the session, if anybody asks.
 
 use crate::session::Session;
+use crate::time::now;
 use crate::verify::ServerVerifier;
 use lws_core::{TlsError, TlsFacts, TlsReceived, TlsSession};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName};
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub(super) struct Lenient {
 impl Lenient {
     fn again(&self) -> Option<String> {
         let chain = (0..).map_while(|depth| self.session.peer_certificate(depth)).map(CertificateDer::from);
-        self.verifier.complaint(&Vec::from_iter(chain), &self.name, UnixTime::now())
+        self.verifier.complaint(&Vec::from_iter(chain), &self.name, now())
     }
 }
 

@@ -415,3 +415,22 @@ fn a_client_certificate_that_is_of_no_use_is_named() {
     assert_eq!(text, "client certificate: in memory: the private key is not this certificate's");
     std::fs::remove_dir_all(&dir).unwrap();
 }
+
+#[test]
+fn certificates_are_judged_by_the_clock_of_the_context() {
+    let options = lws_core::MemoryOptions { wall_epoch_us: 0, ..lws_core::MemoryOptions::default() };
+    let mut context = lws_core::ContextBuilder::new(&[]).memory(options).create().unwrap();
+    let ca = root(ca_params("ca"));
+    let server = Arc::new(server(&version::TLS13, &issued(&params(&[NAME]), &ca)));
+    let client = trusting(&ca).session_resumption(false).into_client().unwrap();
+    let text = error(&client, &server, &connect(NAME, NONE));
+    assert!(text.contains("not yet valid") || text.contains("not valid before"), "{text}");
+    let expired = TlsAllow { expired: true, ..NONE };
+    assert!(shake(&client, &server, &connect(NAME, expired)).unwrap().session.peer_complaint().is_some());
+    context.set_clock(1_717_200_000_000_000);
+    assert!(shake(&client, &server, &connect(NAME, NONE)).unwrap().session.peer_complaint().is_none());
+    // and a clock that is put right to a time after its end refuses it again
+    context.set_clock(32_535_000_000_000_000);
+    let text = error(&client, &server, &connect(NAME, NONE));
+    assert!(text.contains("expired"), "{text}");
+}
