@@ -75,6 +75,7 @@ impl Context {
                 rx.closed(&mut cx);
             }
         }
+        svc.seq_ended(id, failed);
         crate::connect::carrier_gone(svc, id);
         drop_session(svc, users, id);
         if let Some(conn) = svc.conn(id)

@@ -518,6 +518,7 @@ impl Cx<'_> {
         if let Some(conn) = self.conn_mut() {
             conn.client = None;
         }
+        self.svc.seq_connected(self.id);
     }
 
     /// Client: this connection fails with `why`.

@@ -77,6 +77,7 @@ pub use role::{
 pub use system::lws_system::{SystemChange, SystemState};
 pub use system::ops::SystemOps;
 pub use system::retry::RetryPolicy;
+pub use system::sequencer::{Seq, SeqEvent, SeqId, SeqNext, Sequencer};
 pub use system::state::{NotifierId, StateChange, StateManager, StateStep, StateVerdict};
 pub use time::clock::wall_us;
 pub use time::timers::TimerId;

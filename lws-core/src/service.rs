@@ -15,6 +15,7 @@ use crate::slots::Slots;
 use crate::system::lws_system::System;
 use crate::system::ops::SystemOps;
 use crate::system::retry::RetryPolicy;
+use crate::system::sequencer::{SeqId, SeqTimer, Sequencers};
 use crate::time::clock::Clock;
 use crate::time::timers::{TimerId, Timers};
 use crate::tls::TlsClient;
@@ -43,6 +44,8 @@ pub(crate) enum Due {
     Certificates,
     /// Listeners that were paused for want of descriptors.
     ResumeAccept,
+    /// A sequencer's.
+    Sequencer(SeqId, SeqTimer),
     /// The user's closure.
     Closure(Box<dyn FnOnce(&mut Context)>),
 }
@@ -65,6 +68,8 @@ pub(crate) enum Deferred {
     AllProtocol(BindingId, u32),
     /// The context's state is to move.
     System,
+    /// Events wait for a sequencer.
+    Sequencer(SeqId),
 }
 
 /// What is known of a binding without its type.
@@ -107,6 +112,7 @@ pub(crate) struct Service {
     /// What the next UDP socket is to lose on purpose.
     pub(crate) udp_loss: Loss,
     pub(crate) system: System,
+    pub(crate) sequencers: Sequencers,
     pub(crate) ops: Box<dyn SystemOps>,
     pub(crate) pipelines: Pipelines,
     /// Of vhosts that have none of their own.

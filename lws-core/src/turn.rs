@@ -82,6 +82,7 @@ impl Context {
                 }
                 Due::Certificates => crate::certificates::check(svc, users),
                 Due::ResumeAccept => crate::listen::resume(svc),
+                Due::Sequencer(id, timer) => svc.seq_timer(id, timer),
                 Due::Closure(f) => f(self),
             }
         }
@@ -191,6 +192,7 @@ impl Context {
                     }
                 }
                 Deferred::System => self.run_system(),
+                Deferred::Sequencer(id) => self.run_sequencer(id),
                 Deferred::Vhost(binding, reason) => {
                     let _ = dispatch::vhost_callback(svc, users, binding, reason);
                 }

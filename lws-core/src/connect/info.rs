@@ -1,7 +1,7 @@
 //! What a client connection is to be: [`ConnectInfo`]. Data only; `connect` acts on it.
 
 use super::{Proxy, ProxyChoice};
-use crate::{RetryPolicy, TlsAllow};
+use crate::{RetryPolicy, SeqId, TlsAllow};
 
 /// Where a client connection goes and what it says there (C: `lws_client_connect_info`).
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub struct ConnectInfo {
     pub retry_and_idle_policy: Option<RetryPolicy>,
     /// A number for user code, readable on the connection (C: `opaque_user_data`).
     pub opaque_user_data: u64,
+    /// The sequencer that hears of this connection (C: `seq`). Default: none.
+    pub seq: Option<SeqId>,
 }
 
 impl ConnectInfo {
@@ -80,6 +82,7 @@ impl ConnectInfo {
             max_redirects: 3,
             retry_and_idle_policy: None,
             opaque_user_data: 0,
+            seq: None,
         }
     }
 
@@ -236,6 +239,12 @@ impl ConnectInfo {
     /// Sets the number for user code.
     pub fn opaque_user_data(mut self, data: u64) -> Self {
         self.opaque_user_data = data;
+        self
+    }
+
+    /// Sets the sequencer that hears of this connection.
+    pub fn seq(mut self, seq: SeqId) -> Self {
+        self.seq = Some(seq);
         self
     }
 }

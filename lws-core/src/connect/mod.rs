@@ -64,9 +64,13 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
         }
         _ => None,
     };
+    let seq = info.seq;
     conn.client = Some(Box::new(ClientSide::new(info)));
     // a table with every nameable slot taken can't be told by callback either
     let Some(id) = svc.insert(conn, halves) else { return WsiId::STALE };
+    if let Some(seq) = seq {
+        svc.seq_tie(id, seq);
+    }
     svc.deferred.push_back(match problem {
         Some(why) => Deferred::Failed(id, why),
         None => Deferred::Connect(id),
@@ -140,7 +144,9 @@ pub(crate) fn failed(svc: &mut Service, users: &mut Users, id: WsiId, why: &str)
         return svc.close_later(id, Close::ABORT);
     }
     crate::lwsl_info!("{id}: client connection error: {why}");
-    match conn.rx.take() {
+    let rx = conn.rx.take();
+    svc.seq_ended(id, true);
+    match rx {
         Some(mut rx) => rx.connect_failed(&mut Cx { svc, users, id }, why),
         // no role fitted; the connection ends whatever the callback says
         None => drop(dispatch::callback(svc, users, id, Reason::ClientConnectionError(why))),

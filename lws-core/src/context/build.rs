@@ -12,6 +12,7 @@ use crate::slots::Slots;
 use crate::system::lws_system::{System, SystemState};
 use crate::system::ops::{NoOps, SystemOps};
 use crate::system::retry::RetryPolicy;
+use crate::system::sequencer::Sequencers;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
 use crate::tls::layer::TlsBuffers;
@@ -277,6 +278,7 @@ impl ContextBuilder {
             policy: self.policy,
             resolver: self.resolver,
             system: self.system,
+            sequencers: Sequencers::default(),
             ops: self.ops,
             pipelines: Pipelines::default(),
             client_tls: self.client_tls,

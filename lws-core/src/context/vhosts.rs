@@ -201,6 +201,9 @@ impl Context {
 
     /// Undoes a vhost that couldn't be created.
     fn forget_vhost(&mut self, vhost: VhostId) {
+        for binding in self.svc.vhosts[vhost.0 as usize].bindings.clone() {
+            self.end_sequencers_of(binding);
+        }
         self.stop_listening(vhost);
         self.svc.vhosts[vhost.0 as usize].destroyed = true;
         let ids: Vec<WsiId> =
@@ -276,6 +279,7 @@ impl Context {
     pub(super) fn end_vhost(&mut self, vhost: VhostId) {
         self.svc.vhosts[vhost.0 as usize].destroyed = true;
         for binding in self.svc.vhosts[vhost.0 as usize].bindings.clone() {
+            self.end_sequencers_of(binding);
             if self.users[binding.0 as usize].is_some() {
                 let _ = vhost_callback(&mut self.svc, &mut self.users, binding, VhostReason::ProtocolDestroy);
                 self.users[binding.0 as usize] = None;

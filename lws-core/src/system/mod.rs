@@ -7,6 +7,7 @@ pub(crate) mod clock;
 pub(crate) mod lws_system;
 pub(crate) mod ops;
 pub mod retry;
+pub(crate) mod sequencer;
 pub(crate) mod state;
 
 /// Raises the process's limit of open descriptors to `wanted`, or as far as the system allows, and
