@@ -497,6 +497,12 @@ impl Cx<'_> {
         self.conn()?.parting.as_ref()?.timeout_us
     }
 
+    /// A role's value that lasts until the end of this turn, made by its first use: for what many
+    /// connections ask for at once. A context has one; `None` if it is another role's now.
+    pub fn turn_data<T: Default + 'static>(&mut self) -> Option<&mut T> {
+        self.svc.turn_data.get_or_insert_with(|| Box::new(T::default())).downcast_mut()
+    }
+
     /// Random bytes nobody can predict.
     pub fn random(&mut self, buf: &mut [u8]) {
         self.svc.random(buf);

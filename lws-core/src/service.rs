@@ -138,6 +138,8 @@ pub(crate) struct Service {
     pub(crate) entropy: Entropy,
     /// Role data whose connection has no use for it, to be used by another.
     pub(crate) spare_role_data: Vec<Box<dyn Any>>,
+    /// What a role keeps for the rest of the turn.
+    pub(crate) turn_data: Option<Box<dyn Any>>,
     pub(crate) cancelled: Arc<AtomicBool>,
     pub(crate) stop: bool,
     /// Every connection was asked to close: nothing new begins.

@@ -59,6 +59,7 @@ impl Context {
         self.run_deferred();
         self.svc.flush_touched();
         self.reap();
+        self.svc.turn_data = None;
     }
 
     fn fire_due(&mut self) {

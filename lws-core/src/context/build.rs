@@ -300,6 +300,7 @@ impl ContextBuilder {
             fields: Fields::default(),
             entropy: Entropy::default(),
             spare_role_data: Vec::new(),
+            turn_data: None,
             cancelled: Arc::new(AtomicBool::new(false)),
             stop: false,
             ending: false,

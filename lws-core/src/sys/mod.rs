@@ -10,6 +10,7 @@ mod fd;
 mod interface;
 mod limit;
 mod owner;
+mod plain;
 mod poll;
 mod random;
 mod signal;
@@ -20,6 +21,7 @@ pub(crate) use fd::{is_readable, is_writable, sendfile, set_nonblocking_cloexec}
 pub(crate) use interface::{interface_addresses, interface_index};
 pub(crate) use limit::{nofile_limit, raise_nofile_limit};
 pub(crate) use owner::{group_id, user_id};
+pub(crate) use plain::open_without_links;
 pub(crate) use poll::poll_fd;
 pub(crate) use random::random;
 pub(crate) use signal::SignalWatch;

@@ -18,3 +18,15 @@ pub(crate) mod state;
 pub fn raise_descriptor_limit(wanted: u64) -> std::io::Result<u64> {
     crate::sys::raise_nofile_limit(wanted)
 }
+
+/// Opens a file for reading if no name of its path, from the first to the last, is a symbolic link:
+/// looked up and opened by the kernel as one step, so nobody can swap a name between the two. A FIFO
+/// is opened without waiting for its writer, a terminal without becoming the process's own.
+///
+/// # Errors
+/// `FilesystemLoop` (ELOOP) when there is a link, and what opening a file can meet. `Unsupported`
+/// where the system can't do that (it is for Linux, since 5.6); sandboxes have other errors for the
+/// same. On any of them a caller looks for itself.
+pub fn open_without_links(path: &std::path::Path) -> std::io::Result<std::fs::File> {
+    crate::sys::open_without_links(path)
+}

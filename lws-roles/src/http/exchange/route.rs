@@ -50,9 +50,10 @@ pub(super) fn route(cx: &mut Cx<'_>, settings: &HttpSettings, path: &str, method
             if !matches!(method, Method::Get | Method::Head) {
                 return Ok(Routed::Refused(405));
             }
+            let found = file::find(mount, hit.rest, cx.turn_data());
             let mut fields = cx.take_fields();
             let Some(t) = cx.role_data::<Transaction>() else { return Ok(Routed::Refused(500)) };
-            let found = file::open(mount, hit.rest, &t.head, &mut fields);
+            let found = file::open(mount, hit.rest, found, &t.head, &mut fields);
             if let Some(name) = mount.protocol_name() {
                 let Some(binding) = cx.binding_named(name) else {
                     lws_core::lwsl_err!(

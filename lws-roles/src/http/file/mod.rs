@@ -10,10 +10,11 @@
 //! [`FileJob`] until it is done. Nothing here calls the user or parses a request.
 
 mod open;
+mod opened;
 mod place;
 mod send;
 
-pub(crate) use open::{Found, open, open_path};
+pub(crate) use open::{Found, find, open, open_path};
 pub(crate) use send::{FileJob, Progress};
 
 #[cfg(test)]

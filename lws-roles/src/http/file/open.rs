@@ -14,12 +14,14 @@ use super::super::range::{RangeSet, write_content_range, write_multipart_type, w
 use super::super::token::Token;
 use super::super::uri::{Encode, percent_encode};
 use super::super::{date, mime};
+use super::opened::{Opened, Recent};
 use super::place::{self, Miss, Place};
 use super::send::FileJob;
 use lws_core::{BodyLength, FieldError, Fields};
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The type of what has none, when user code asked for it by name.
@@ -36,24 +38,39 @@ pub(crate) enum Found {
     Refused(u16),
 }
 
-/// Answers a GET or HEAD for what is below `mount`; `rest` is what follows the mountpoint in the
-/// path. Adds to `fields`, which matter for [`Found::Answer`] only.
-pub(crate) fn open(mount: &Mount, rest: &str, head: &RequestHead, fields: &mut Fields) -> Found {
-    let MountKind::Dir { origin, default_file } = mount.kind() else { return Found::Refused(404) };
+/// What was found below a mount's origin, for [`open`].
+pub(crate) struct Finding(Result<Rc<Opened>, Miss>);
+
+/// Finds what is below `mount`; `rest` is what follows the mountpoint in the path. `recent` are the
+/// files of this turn.
+pub(crate) fn find(mount: &Mount, rest: &str, recent: Option<&mut Recent>) -> Finding {
+    let MountKind::Dir { origin, default_file } = mount.kind() else { return Finding(Err(Miss::Status(404))) };
     if rest.is_empty() {
-        return Found::Redirect(with_slash(head));
+        return Finding(Err(Miss::Directory));
     }
+    let links = mount.symlink_policy();
+    Finding(Place::new(origin, rest, default_file).and_then(|place| match recent {
+        Some(recent) => recent.open(&place, links),
+        None => place.open(links).map(|both| Rc::new(Opened::new(both))),
+    }))
+}
+
+/// Answers a GET or HEAD with what was found. Adds to `fields`, which matter for [`Found::Answer`]
+/// only.
+pub(crate) fn open(mount: &Mount, rest: &str, found: Finding, head: &RequestHead, fields: &mut Fields) -> Found {
     let is_dir_path = rest.ends_with('/');
-    let (file, meta) = match Place::new(origin, rest, default_file).and_then(|place| place.open(mount.symlink_policy()))
-    {
-        Ok(opened) => opened,
+    let file = match found.0 {
+        Ok(file) => file,
         Err(Miss::Directory) if !is_dir_path => return Found::Redirect(with_slash(head)),
         Err(Miss::Directory) => return Found::Refused(404),
         Err(Miss::Status(status)) => return Found::Refused(status),
     };
-    let name = if is_dir_path { default_file } else { rest };
+    let name = match mount.kind() {
+        MountKind::Dir { default_file, .. } if is_dir_path => default_file,
+        _ => rest,
+    };
     match mount.mime_of(name) {
-        Some(mime) => answer(file, &meta, mime, mount.cache_control(), head, fields),
+        Some(mime) => answer(file, mime, mount.cache_control(), head, fields),
         None => Found::Refused(415),
     }
 }
@@ -61,14 +78,14 @@ pub(crate) fn open(mount: &Mount, rest: &str, head: &RequestHead, fields: &mut F
 /// Answers with a file that user code names (C: `lws_serve_http_file`). Without a type it is that
 /// of the suffix.
 pub(crate) fn open_path(path: &Path, content_type: Option<&str>, head: &RequestHead, fields: &mut Fields) -> Found {
-    let (file, meta) = match place::open_anywhere(path) {
-        Ok(opened) => opened,
+    let file = match place::open_anywhere(path) {
+        Ok(both) => Rc::new(Opened::new(both)),
         Err(Miss::Directory) => return Found::Refused(404),
         Err(Miss::Status(status)) => return Found::Refused(status),
     };
     let by_suffix = || mime::lookup(path.file_name()?.to_str()?, &[]);
     let mime = content_type.or_else(by_suffix).unwrap_or(ANY_TYPE);
-    answer(file, &meta, mime, "", head, fields)
+    answer(file, mime, "", head, fields)
 }
 
 /// The request's path with a '/' added, and its query.
@@ -84,21 +101,21 @@ fn with_slash(head: &RequestHead) -> String {
     String::from_utf8(location).unwrap_or_default()
 }
 
-fn answer(file: File, meta: &Metadata, mime: &str, cache: &str, head: &RequestHead, fields: &mut Fields) -> Found {
-    compose(file, meta, mime, cache, head, fields).unwrap_or_else(|e| {
+fn answer(file: Rc<Opened>, mime: &str, cache: &str, head: &RequestHead, fields: &mut Fields) -> Found {
+    compose(file, mime, cache, head, fields).unwrap_or_else(|e| {
         lws_core::lwsl_err!("a file of type {mime:?} can't be answered: {e}");
         Found::Refused(500)
     })
 }
 
 fn compose(
-    file: File,
-    meta: &Metadata,
+    file: Rc<Opened>,
     mime: &str,
     cache: &str,
     head: &RequestHead,
     fields: &mut Fields,
 ) -> Result<Found, FieldError> {
+    let meta = file.meta();
     let size = meta.len();
     let tag = ETag::from_file(modified_ns(meta), size);
     let own_tag = own_text(fields, "etag");

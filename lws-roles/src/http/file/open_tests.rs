@@ -3,7 +3,7 @@
 use super::super::scratch::Scratch;
 use super::*;
 use crate::http::head::HeadLimits;
-use std::fs::FileTimes;
+use std::fs::{File, FileTimes};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,6 +24,10 @@ fn head(method: &str, target: &str, lines: &[&str]) -> RequestHead {
 
 fn set_time(path: &Path, time: SystemTime) {
     File::options().write(true).open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+}
+
+fn ask(mount: &Mount, rest: &str, head: &RequestHead, fields: &mut Fields) -> Found {
+    open(mount, rest, find(mount, rest, None), head, fields)
 }
 
 struct Answer {
@@ -92,7 +96,7 @@ impl Site {
 
     fn ask(&self, head: &RequestHead) -> Answer {
         let mut fields = Fields::new();
-        let found = open(&self.mount, head.path().strip_prefix("/m").unwrap(), head, &mut fields);
+        let found = ask(&self.mount, head.path().strip_prefix("/m").unwrap(), head, &mut fields);
         Answer::new(found, fields)
     }
 
@@ -165,7 +169,7 @@ fn what_is_missing_or_has_no_type_is_refused() {
     assert_eq!(site.get("/m/x.unknown", &[]).field("content-type"), Some("x/y"));
     let elsewhere = Mount::callback("/m", "p");
     assert!(matches!(
-        open(&elsewhere, "/d.txt", &head("GET", "/m/d.txt", &[]), &mut Fields::new()),
+        ask(&elsewhere, "/d.txt", &head("GET", "/m/d.txt", &[]), &mut Fields::new()),
         Found::Refused(404)
     ));
 }

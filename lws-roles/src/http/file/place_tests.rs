@@ -6,7 +6,14 @@ use std::cell::Cell;
 use std::io::Read;
 
 fn open(origin: &Path, rest: &str, links: SymlinkPolicy) -> Result<String, Miss> {
-    let (mut file, meta) = Place::new(origin, rest, "index.html")?.open(links)?;
+    let place = Place::new(origin, rest, "index.html")?;
+    let (opened, looking) = (place.open(links), place.open_looking(links));
+    let same = match (&opened, &looking) {
+        (Ok((_, a)), Ok((_, b))) => is_same(a, b),
+        (a, b) => a.as_ref().err() == b.as_ref().err(),
+    };
+    assert!(same, "{rest}: the short way {opened:?}, the long one {looking:?}");
+    let (mut file, meta) = opened?;
     let mut text = String::new();
     file.read_to_string(&mut text).unwrap();
     assert_eq!(meta.len(), text.len() as u64);

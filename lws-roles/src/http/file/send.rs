@@ -19,12 +19,12 @@
 
 use super::super::range::{ByteRange, Ranges, write_multipart_end};
 use super::super::transaction::Transaction;
+use super::opened::Opened;
 use lws_core::{Close, Cx, Write, WriteError};
 use std::cell::RefCell;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::rc::Rc;
 
 /// Most bytes that one call sends, so that other connections have their turn.
 const TURN_MAX: u64 = 512 * 1024;
@@ -80,7 +80,7 @@ impl From<WriteError> for FileError {
 
 /// A body that comes from a file. Holds the file open.
 pub(crate) struct FileJob {
-    file: File,
+    file: Rc<Opened>,
     /// The next byte of the file to send.
     at: u64,
     /// How many from there on.
@@ -109,12 +109,12 @@ enum Chunk<'a> {
 
 impl FileJob {
     /// Sends `len` bytes from byte `at`.
-    pub(super) fn stretch(file: File, at: u64, len: u64) -> Self {
+    pub(super) fn stretch(file: Rc<Opened>, at: u64, len: u64) -> Self {
         Self { file, at, left: len, multipart: None }
     }
 
     /// Sends several ranges, each with a head that has `mime` in it.
-    pub(super) fn multipart(file: File, ranges: Ranges, boundary: String, mime: String) -> Self {
+    pub(super) fn multipart(file: Rc<Opened>, ranges: Ranges, boundary: String, mime: String) -> Self {
         let multipart = Multipart { ranges, boundary, mime, begun: 0, text: Vec::new(), text_sent: 0, ended: false };
         Self { file, at: 0, left: 0, multipart: Some(Box::new(multipart)) }
     }
@@ -158,7 +158,7 @@ impl FileJob {
 
     /// Has the kernel send; 0 when it can't now, `None` when it can't at all.
     fn send_stretch(&self, cx: &mut Cx<'_>, at: u64, len: u64) -> Result<Option<u64>, FileError> {
-        match cx.send_file(&self.file, at, len) {
+        match cx.send_file(self.file.file(), at, len) {
             Ok(sent) => Ok(sent),
             Err(e) if e.kind() == ErrorKind::UnexpectedEof => Err(FileError::Shrunk),
             Err(e) if is_peers_fault(&e) => {

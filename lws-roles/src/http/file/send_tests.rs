@@ -9,6 +9,7 @@ use lws_core::{
     Adopt, ConnectInfo, Context, ContextBuilder, Flow, Halves, MemoryOptions, Protocol, Reason, RoleFactory, RoleRx,
     RoleTx, RxBuf, TxCx, Vhost, Write, Wsi,
 };
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -28,6 +29,11 @@ struct Seen {
     end: Option<Result<(), String>>,
     outgoing: Option<Outgoing>,
     most_buffered: usize,
+}
+
+fn opened(file: File) -> Rc<Opened> {
+    let meta = file.metadata().unwrap();
+    Rc::new(Opened::new((file, meta)))
 }
 
 thread_local! {
@@ -191,14 +197,14 @@ fn pattern(len: usize) -> Vec<u8> {
 fn whole(path: &Path) -> FileJob {
     let file = File::open(path).unwrap();
     let len = file.metadata().unwrap().len();
-    FileJob::stretch(file, 0, len)
+    FileJob::stretch(opened(file), 0, len)
 }
 
 fn parts(path: &Path, set: &str) -> (FileJob, u64) {
     let file = File::open(path).unwrap();
     let RangeSet::Partial(ranges) = RangeSet::parse(set, file.metadata().unwrap().len()) else { panic!("{set}") };
     let len = ranges.body_len("B", "a/b");
-    (FileJob::multipart(file, ranges, "B".to_owned(), "a/b".to_owned()), len)
+    (FileJob::multipart(opened(file), ranges, "B".to_owned(), "a/b".to_owned()), len)
 }
 
 fn body(data: &[u8], ranges: &[(usize, usize)]) -> Vec<u8> {
@@ -313,7 +319,7 @@ fn small_files_and_stretches() {
     for (at, len) in
         [(0, 1), (99_999, 1), (5, 16 * 1024 - 1), (5, 16 * 1024), (5, 16 * 1024 + 1), (1000, 65_537), (0, 100_000)]
     {
-        let job = || FileJob::stretch(File::open(&path).unwrap(), at, len);
+        let job = || FileJob::stretch(opened(File::open(&path).unwrap()), at, len);
         let want = &data[at as usize..(at + len) as usize];
         let (mut context, mut peer) = by_socket(job(), len);
         assert!(drain(&mut context, &mut peer) == want, "{at} {len}");
@@ -399,7 +405,7 @@ fn more_than_was_announced_is_an_error() {
 fn a_file_that_cannot_be_read_is_an_error() {
     let dir = Scratch::new();
     // a directory opens and doesn't read
-    let job = |len| FileJob::stretch(File::open(dir.path("")).unwrap(), 0, len);
+    let job = |len| FileJob::stretch(opened(File::open(dir.path("")).unwrap()), 0, len);
     assert!(matches!(job(100).read_chunk(&mut [0; 10]), Err(FileError::Read(_))));
     let (mut context, mut peer) = by_socket(job(100), 100);
     assert!(drain(&mut context, &mut peer).is_empty());
