@@ -6,7 +6,9 @@
 //!      '-- below the threshold, or not wanted: as it is       without: the stream goes back to the thread
 //! ```
 //!
-//! Each part is flushed, so that a peer has all of what was written. Called by `tx`, which frames
+//! Each part is flushed, so that a peer has all of what was written. What doesn't shrink leaves in
+//! stored blocks, five bytes for 64 KiB: the windows of both ends come to the same, as only they
+//! know of a block how it was coded. Called by `tx`, which frames
 //! what it gets from a buffer of the thread's, and by `shared`.
 //!
 //! A message that is compressed once for many connections refers to nothing before it, so any peer
@@ -26,8 +28,11 @@ const SPARES: usize = 4;
 /// The largest buffer that is worth keeping.
 const BUFFER_MAX: usize = 256 * 1024;
 
-/// Room in the output without which zlib would say the end of a flush twice.
-const ROOM: usize = 64;
+/// Most bytes of a stored block (RFC 1951 3.2.4).
+const STORED_MAX: usize = 0xffff;
+
+/// What a stored block has before its bytes: three bits and padding, the length and its complement.
+const STORED_HEAD: usize = 5;
 
 thread_local! {
     static SPARE: RefCell<Vec<(DeflateConfig, Deflate)>> = const { RefCell::new(Vec::new()) };
@@ -99,6 +104,10 @@ impl Deflater {
         let mut out = BUFFER.take();
         out.clear();
         let done = self.compress(data, &mut out);
+        if out.len() > stored_len(data.len()) {
+            out.clear();
+            store(data, &mut out);
+        }
         self.inside = !last;
         if last {
             //= rfc7692#7.2.1 remove 4 octets (that are 0x00 0x00 0xff 0xff) from the tail end
@@ -129,7 +138,7 @@ impl Deflater {
         let mut rest = data;
         loop {
             let at = out.len();
-            out.resize(at + rest.len() / 2 + ROOM, 0);
+            out.resize(at + bound(rest.len()), 0);
             let to = out.get_mut(at..)?;
             let room = to.len();
             let before = (stream.total_in(), stream.total_out());
@@ -166,6 +175,31 @@ impl Deflater {
                 spare.push((self.config, stream));
             });
         }
+    }
+}
+
+/// Room that is enough for `len` bytes and the flush: literals have at most nine bits, and blocks of
+/// the smallest `mem_level` ten more for a hundred of them. With less, zlib would end in the midst of
+/// a flush, and saying what is missing it says all of it again.
+fn bound(len: usize) -> usize {
+    len + len / 8 + len / 32 + 64
+}
+
+/// What [`store`] makes of so many bytes.
+fn stored_len(len: usize) -> usize {
+    len + STORED_HEAD * (len.div_ceil(STORED_MAX) + 1)
+}
+
+/// Appends `data` in stored blocks, with the empty one that is a flush at the end. Stands for what a
+/// compressor has made since its last flush: both begin and end with whole bytes.
+fn store(data: &[u8], out: &mut Vec<u8>) {
+    //= rfc7692#7.2.3.3 a DEFLATE block with no compression
+    for block in data.chunks(STORED_MAX).chain([&[][..]]) {
+        let len = block.len() as u16;
+        out.push(0);
+        out.extend_from_slice(&len.to_le_bytes());
+        out.extend_from_slice(&(!len).to_le_bytes());
+        out.extend_from_slice(block);
     }
 }
 

@@ -75,3 +75,77 @@ fn large_parts_are_whole_and_large_buffers_not_kept() {
     assert!(packed.len() > BUFFER_MAX);
     assert!(BUFFER.with_borrow(Vec::capacity) <= BUFFER_MAX);
 }
+
+/// Bytes that nothing can be made of, by xorshift.
+fn noise(len: usize) -> Vec<u8> {
+    let mut x = 0x9e37_79b9_7f4a_7c15u64;
+    std::iter::repeat_with(|| {
+        x ^= x << 13;
+        x ^= x >> 7;
+        x ^= x << 17;
+        (x >> 32) as u8
+    })
+    .take(len)
+    .collect()
+}
+
+fn at_level(level: u8, mem_level: u8) -> Deflater {
+    let agreed = Agreed {
+        server_no_takeover: false,
+        client_no_takeover: true,
+        server_bits: 15,
+        client_bits: 8,
+        own: Settings::default().threshold(0).compression_level(level).mem_level(mem_level),
+    };
+    Deflater::new(&agreed, Sender::Server)
+}
+
+/// The messages, read by one reader that takes its context over.
+fn read_back(messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut reader = zlib_rs::Inflate::new(false, 15);
+    let inflate = |message: &Vec<u8>| {
+        let mut plain = vec![0; 400_000];
+        let before = (reader.total_in(), reader.total_out());
+        let whole = [&message[..], &TAIL].concat();
+        reader.decompress(&whole, &mut plain, zlib_rs::InflateFlush::SyncFlush).unwrap();
+        assert_eq!(reader.total_in() - before.0, whole.len() as u64);
+        plain.truncate((reader.total_out() - before.1) as usize);
+        plain
+    };
+    messages.iter().map(inflate).collect()
+}
+
+#[test]
+fn rfc7692_7_2_3_3_what_does_not_shrink_is_stored() {
+    for level in 0..=9 {
+        for mem_level in [1, 8, 9] {
+            for len in [500, 1000, 1012, 2000, 65_535, 65_536, 200_000] {
+                let data = noise(len);
+                let mut deflater = at_level(level, mem_level);
+                let sent = [whole(&mut deflater, &data), whole(&mut deflater, &data), whole(&mut deflater, b"Hello")];
+                let blocks = len.div_ceil(65_535);
+                assert_eq!(sent[0].len(), len + 5 * blocks + 1, "level {level}, {len} bytes");
+                if level > 0 && len <= 2000 {
+                    assert!(sent[1].len() < 200, "the window has it: {} of {len} at level {level}", sent[1].len());
+                }
+                assert!(read_back(&sent) == [data.clone(), data, b"Hello".to_vec()], "level {level}, {len} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flush_is_said_once_however_long_the_part_is() {
+    let text: Vec<u8> =
+        (0..300u32).flat_map(|i| format!("{{\"n\":{},", i.wrapping_mul(i * 7919)).into_bytes()).collect();
+    for (level, data) in
+        [(0, noise(1100)), (1, noise(1100)), (6, noise(1100)), (0, text.clone()), (1, text.clone()), (6, text)]
+    {
+        for len in 900..=1100 {
+            let mut deflater = at_level(level, 8);
+            let part = deflater.part(&data[..len], false, <[u8]>::to_vec).unwrap();
+            // two in a row are the tail of the first, and five bytes for the second
+            assert!(part.ends_with(&TAIL) && !part[..part.len() - 5].ends_with(&TAIL), "level {level}, {len} bytes");
+        }
+    }
+}
