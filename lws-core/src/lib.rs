@@ -90,6 +90,7 @@ pub use util::buflist::{Buflist, BuflistError};
 pub use util::cmdline::{Cmdline, CmdlineError};
 pub use util::ring::{Ring, Tail};
 pub use util::threadpool;
+pub use util::tokenize;
 pub use vh::{AdoptError, Vh};
 pub use vhost::{DEFAULT_BACKLOG, Listen, NonSsl, Settings, TcpKeepalive, Vhost};
 pub use write::{Close, Pending, Write, WriteError};

@@ -4,3 +4,5 @@ pub(crate) mod buflist;
 pub(crate) mod cmdline;
 pub(crate) mod ring;
 pub mod threadpool;
+pub mod tokenize;
+pub(crate) mod work;
