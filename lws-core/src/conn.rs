@@ -15,7 +15,7 @@ use crate::time::timers::TimerId;
 use crate::tls::TlsError;
 use crate::tls::layer::TlsLayer;
 use crate::tx::{Pool, TxQueue};
-use crate::{BindingId, Close, ConnectInfo, Pending, Proxy, RetryPolicy, VhostId, WsiId};
+use crate::{BindingId, Close, ConnectInfo, Pending, Proxy, QueryId, RetryPolicy, VhostId, WsiId};
 use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -127,6 +127,8 @@ pub(crate) struct ClientSide {
     pub(crate) proxy: Option<Rc<Proxy>>,
     /// The talk with the proxy, while there is one.
     pub(crate) tunnel: Option<Tunnel>,
+    /// The question for its addresses that waits for an answer.
+    pub(crate) query: Option<QueryId>,
     pub(crate) addresses: std::vec::IntoIter<SocketAddr>,
     /// The address being connected to.
     pub(crate) trying: Option<SocketAddr>,
@@ -140,6 +142,7 @@ impl ClientSide {
             info,
             proxy: None,
             tunnel: None,
+            query: None,
             addresses: Vec::new().into_iter(),
             trying: None,
             failures: String::new(),

@@ -58,6 +58,7 @@ mod write;
 mod wsi;
 
 pub use cancel::CancelService;
+pub use connect::{AddrInfo, AsyncDns, DnsError, DnsType, LadnsRet, QueryId, ResolveName};
 pub use connect::{BlockingResolver, ConnectInfo, Proxy, ProxyChoice, ProxyError, Resolve};
 pub use context::{Context, ContextBuilder, CreateError};
 pub use dispatch::{Cx, VhostChoice};

@@ -5,7 +5,7 @@
 //! [`Reason`] comes with a connection and its session; [`VhostReason`] with neither (C calls those
 //! with a fake wsi and a NULL `user`).
 
-use crate::{Fields, SystemChange, VhostId, WsiId};
+use crate::{AsyncDns, Fields, ResolveName, SystemChange, VhostId, WsiId};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -309,6 +309,12 @@ pub enum VhostReason {
     /// [`Vh::system_reg_notifier`](crate::Vh::system_reg_notifier). Before a step `Err` vetoes it, or
     /// takes it over: it rests until it is resumed. After it `Err` says nothing.
     SystemState(SystemChange),
+    /// To the context's resolver alone: this name is to be resolved. The answer is given, now or later, by
+    /// [`Vh::resolved`](crate::Vh::resolved).
+    ResolveName(ResolveName),
+    /// What became of a name that this protocol asked for with
+    /// [`Vh::async_dns_query`](crate::Vh::async_dns_query), once for each time it asked.
+    AsyncDns(AsyncDns),
     /// Another thread used [`CancelService`](crate::CancelService). To every protocol of every vhost.
     EventWaitCancelled,
     /// A timer of this protocol, scheduled with this key, is due
@@ -320,6 +326,8 @@ impl VhostReason {
     /// C's number of this reason; 900 and up for those that C hasn't.
     pub fn number(&self) -> u32 {
         match *self {
+            Self::ResolveName(_) => 901,
+            Self::AsyncDns(_) => 902,
             Self::ProtocolInit => 27,
             Self::ProtocolDestroy => 28,
             Self::FilterNetworkConnection(_) => 17,

@@ -5,7 +5,7 @@
 //! callbacks from nesting. Never calls user code, nor a receive half.
 
 use crate::conn::{Conn, Phase, flag};
-use crate::connect::{Pipelines, Resolve};
+use crate::connect::{Pipelines, Queries, Resolver};
 use crate::context::Context;
 use crate::entropy::Entropy;
 use crate::net::udp::Loss;
@@ -108,12 +108,13 @@ pub(crate) struct Service {
     pub(crate) roles: &'static [&'static dyn RoleFactory],
     pub(crate) limits: Limits,
     pub(crate) policy: RetryPolicy,
-    pub(crate) resolver: Box<dyn Resolve>,
     /// What the next UDP socket is to lose on purpose.
     pub(crate) udp_loss: Loss,
     pub(crate) system: System,
     pub(crate) sequencers: Sequencers,
     pub(crate) ops: Box<dyn SystemOps>,
+    pub(crate) resolver: Resolver,
+    pub(crate) queries: Queries,
     pub(crate) pipelines: Pipelines,
     /// Of vhosts that have none of their own.
     pub(crate) client_tls: Option<Rc<dyn TlsClient>>,

@@ -4,7 +4,7 @@
 //! Called by [`Vh`](crate::Vh). What the socket does is `net::udp`'s.
 
 use crate::conn::{Conn, Phase};
-use crate::connect::addresses;
+use crate::connect;
 use crate::net::Net;
 use crate::net::address::{Families, listen_addresses};
 use crate::net::io::Io;
@@ -57,7 +57,7 @@ impl UdpInfo {
     }
 
     /// Talks to this peer only, by name or numeric address, from any free port. A name is looked up by
-    /// the context's resolver.
+    /// the context's resolver; one that leads nowhere ends in CLIENT_CONNECTION_ERROR.
     pub fn connect(address: &str, port: u16) -> Self {
         Self { bind: false, ..Self::bind(Some(address), port) }
     }
@@ -115,32 +115,61 @@ pub(crate) fn create(svc: &mut Service, binding: BindingId, info: &UdpInfo) -> R
     let role = svc.roles.iter().find(|role| role.adopts(Adopt::RawSocket));
     let halves = role.and_then(|role| role.server()).ok_or(AdoptError::Refused("no role takes raw sockets"))?;
     let vhost = svc.bindings.get(binding.0 as usize).map(|b| b.vhost).ok_or(AdoptError::Refused("no such vhost"))?;
-    let io = open(svc, info).map_err(AdoptError::Io)?;
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
     conn.opaque = info.opaque;
-    conn.io = Some(io);
     let Some(id) = svc.insert(conn, Some(halves)) else { return Err(AdoptError::Refused("too many connections")) };
-    if let Err(e) = svc.register(id) {
-        svc.remove(id);
-        return Err(AdoptError::Io(e));
+    let opened = match candidates(svc, id, info) {
+        None => return Ok(id),
+        Some(Ok(candidates)) => start(svc, id, info, candidates),
+        Some(Err(e)) => Err(e),
+    };
+    match opened {
+        Ok(()) => Ok(id),
+        Err(e) => {
+            svc.remove(id);
+            Err(AdoptError::Io(e))
+        }
     }
-    svc.deferred.push_back(Deferred::Connected(id));
-    Ok(id)
 }
 
-/// The first address that a socket can be made for.
-fn open(svc: &mut Service, info: &UdpInfo) -> io::Result<Io> {
-    let candidates = match (&info.address, info.bind) {
-        (Some(address), false) => addresses(svc, address, info.port).map_err(io::Error::other)?,
+/// Where the socket could be bound, or whom it could talk to. `None`: the name is being resolved.
+fn candidates(svc: &mut Service, id: WsiId, info: &UdpInfo) -> Option<io::Result<Vec<SocketAddr>>> {
+    match (&info.address, info.bind) {
+        (Some(address), false) => {
+            connect::for_udp(svc, id, info, address, info.port).map(|found| found.map_err(io::Error::other))
+        }
         (Some(address), true) => {
-            listen_addresses(Some(address), info.port, Families::Both).map_err(io::Error::other)?
+            Some(listen_addresses(Some(address), info.port, Families::Both).map_err(io::Error::other))
         }
         // a v6 socket serves v4 as well; where there is no v6, v4 alone
         (None, _) => {
             let any: [IpAddr; 2] = [Ipv6Addr::UNSPECIFIED.into(), Ipv4Addr::UNSPECIFIED.into()];
-            any.iter().map(|&ip| SocketAddr::new(ip, info.port)).collect()
+            Some(Ok(any.iter().map(|&ip| SocketAddr::new(ip, info.port)).collect()))
         }
-    };
+    }
+}
+
+/// The name of the peer has these addresses, or none for this reason.
+pub(crate) fn resolved(svc: &mut Service, id: WsiId, info: &UdpInfo, found: Result<Vec<SocketAddr>, String>) {
+    let started = found.and_then(|found| start(svc, id, info, found).map_err(|e| e.to_string()));
+    if let Err(why) = started {
+        svc.deferred.push_back(Deferred::Failed(id, why));
+    }
+}
+
+/// Opens the socket; the role begins after the running callback.
+fn start(svc: &mut Service, id: WsiId, info: &UdpInfo, candidates: Vec<SocketAddr>) -> io::Result<()> {
+    let io = open(svc, info, candidates)?;
+    if let Some(conn) = svc.conn_mut(id) {
+        conn.io = Some(io);
+    }
+    svc.register(id)?;
+    svc.deferred.push_back(Deferred::Connected(id));
+    Ok(())
+}
+
+/// The first address that a socket can be made for.
+fn open(svc: &mut Service, info: &UdpInfo, candidates: Vec<SocketAddr>) -> io::Result<Io> {
     let loss = next_loss(svc);
     let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in candidates {

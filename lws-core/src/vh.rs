@@ -5,7 +5,10 @@ use crate::connect::{self, ConnectInfo};
 use crate::service::{Deferred, Due, Service};
 use crate::time::timers::TimerId;
 use crate::wsi::{Wsi, micros};
-use crate::{Adopt, BindingId, CancelService, RetryPolicy, SharedMessage, UdpInfo, VhostId, WriteError, WsiId};
+use crate::{
+    AddrInfo, Adopt, BindingId, CancelService, DnsError, DnsType, LadnsRet, QueryId, RetryPolicy, SharedMessage,
+    UdpInfo, VhostId, WriteError, WsiId,
+};
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
@@ -93,6 +96,22 @@ impl<'a> Vh<'a> {
     /// whatever comes of it, failure included, arrives as callbacks after this one has returned.
     pub fn client_connect(&mut self, info: ConnectInfo) -> WsiId {
         connect::client_connect(self.svc, self.me, info)
+    }
+
+    /// Asks for the addresses of a name or numeric address (C: `lws_async_dns_query`). What comes of it
+    /// arrives as [`VhostReason::AsyncDns`](crate::VhostReason::AsyncDns) with this key, once and after
+    /// this callback, even when it is known already: so the result here is always
+    /// [`LadnsRet::Continuing`]. At most 65536 names wait at once; further ones fail.
+    pub fn async_dns_query(&mut self, name: &str, kind: DnsType, key: u32) -> LadnsRet {
+        connect::for_user(self.svc, self.me, None, name, kind, key);
+        LadnsRet::Continuing
+    }
+
+    /// For the context's resolver: the answer to a
+    /// [`VhostReason::ResolveName`](crate::VhostReason::ResolveName). `false` when nobody waits for it any
+    /// more.
+    pub fn resolved(&mut self, query: QueryId, result: Result<Rc<AddrInfo>, DnsError>) -> bool {
+        connect::answered(self.svc, query, result)
     }
 
     /// Adopts a descriptor: a connected stream socket, or with [`Adopt::RawFile`] any pollable

@@ -8,8 +8,8 @@ use crate::net::udp::UdpCounts;
 use crate::service::Service;
 use crate::vh::Vh;
 use crate::{
-    BindingId, CancelService, Close, Fields, Head, Pending, RetryPolicy, SharedMessage, TlsAllow, TlsFacts, TlsSession,
-    Write, WriteError, WsiId,
+    BindingId, CancelService, Close, DnsType, Fields, Head, LadnsRet, Pending, RetryPolicy, SharedMessage, TlsAllow,
+    TlsFacts, TlsSession, Write, WriteError, WsiId,
 };
 use std::any::Any;
 use std::net::SocketAddr;
@@ -53,6 +53,15 @@ impl<'a> Wsi<'a> {
     pub fn vhost(&mut self) -> Vh<'_> {
         let binding = self.binding();
         Vh::new(self.svc, binding)
+    }
+
+    /// Asks for the addresses of a name on behalf of this connection
+    /// (C: `lws_async_dns_query` with a wsi). As [`Vh::async_dns_query`], also in where the result arrives;
+    /// when the connection has gone by then, that is [`DnsError::WsiClosed`](crate::DnsError::WsiClosed).
+    pub fn async_dns_query(&mut self, name: &str, kind: DnsType, key: u32) -> LadnsRet {
+        let me = self.binding();
+        crate::connect::for_user(self.svc, me, Some(self.id), name, kind, key);
+        LadnsRet::Continuing
     }
 
     // --- output ----------------------------------------------------------------------------------

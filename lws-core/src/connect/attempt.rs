@@ -2,8 +2,7 @@
 //!
 //! Called by `turn` and `timeout`. Knows nothing of what is spoken on the socket.
 
-use super::resolve::addresses;
-use super::{give_up, pipelines};
+use super::{give_up, pipelines, resolve};
 use crate::conn::flag;
 use crate::net::Net;
 use crate::net::address::{Families, listen_addresses};
@@ -35,25 +34,34 @@ pub(crate) fn begin(svc: &mut Service, id: WsiId) {
     client.proxy = proxy;
     let (host, port) = client.next_hop();
     let host = host.to_owned();
+    let Some(path) = host.strip_prefix('+') else { return resolve::for_connect(svc, id, &host, port) };
     if let Net::Memory(net) = &mut svc.net {
-        let name = host.strip_prefix('+').map_or_else(|| format!("port:{port}"), str::to_owned);
-        let io = Io::Memory(net.connect(&name));
+        let io = Io::Memory(net.connect(path));
         return start(svc, id, io);
     }
-    if let Some(path) = host.strip_prefix('+') {
-        return match unix_socket(path) {
-            Ok(io) => start(svc, id, io),
-            Err(e) => give_up(svc, id, &format!("Unable to connect: {host}: {e}")),
-        };
+    match unix_socket(path) {
+        Ok(io) => start(svc, id, io),
+        Err(e) => give_up(svc, id, &format!("Unable to connect: {host}: {e}")),
     }
-    match addresses(svc, &host, port) {
-        Ok(found) => {
+}
+
+/// The name to connect to has these addresses, or none for this reason. On the simulated network all
+/// addresses are one place: its port.
+pub(super) fn resolved(svc: &mut Service, id: WsiId, found: Result<Vec<SocketAddr>, String>) {
+    let Some(client) = svc.conn(id).and_then(|c| c.client.as_ref()) else { return };
+    let port = client.next_hop().1;
+    match (found, &mut svc.net) {
+        (Ok(_), Net::Memory(net)) => {
+            let io = Io::Memory(net.connect(&format!("port:{port}")));
+            start(svc, id, io);
+        }
+        (Ok(found), Net::Os(_)) => {
             if let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) {
                 client.addresses = found.into_iter();
             }
             try_next(svc, id);
         }
-        Err(why) => give_up(svc, id, &why),
+        (Err(why), _) => give_up(svc, id, &why),
     }
 }
 

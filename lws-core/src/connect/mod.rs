@@ -11,13 +11,14 @@
 //! | module | is |
 //! |---|---|
 //! | `info` | what is asked for |
-//! | `attempt`, `resolve` | names, addresses and the connect of a socket |
+//! | `addrinfo`, `resolve`, `attempt` | names, addresses and the connect of a socket |
 //! | `proxy` | which proxy, if any |
 //! | `tunnel`, `http_connect`, `socks5` | the talk with it |
 //! | `pipelines` | sockets shared in turn |
 //!
 //! Called by `turn` and by roles through [`Cx`](crate::Cx). Never calls user code itself.
 
+mod addrinfo;
 mod attempt;
 mod http_connect;
 mod info;
@@ -27,13 +28,14 @@ mod resolve;
 mod socks5;
 pub(crate) mod tunnel;
 
+pub use addrinfo::{AddrInfo, AsyncDns, DnsError, DnsType, LadnsRet, QueryId, ResolveName};
 pub(crate) use attempt::{begin, progress, timed_out, unix_address};
 pub use info::ConnectInfo;
 pub(crate) use pipelines::{Pipelines, carrier_gone, hand_socket, shared, transaction_completed};
 pub(crate) use proxy::VhostProxy;
 pub use proxy::{Proxy, ProxyChoice, ProxyError};
-pub(crate) use resolve::addresses;
 pub use resolve::{BlockingResolver, Resolve};
+pub(crate) use resolve::{Queries, Resolver, answered, for_udp, for_user};
 
 use crate::conn::{ClientSide, Conn, Phase, flag};
 use crate::dispatch::{self, Cx};
@@ -140,7 +142,8 @@ fn reached(svc: &mut Service, users: &mut Users, id: WsiId) {
 /// A client connection failed: the user hears why, once, and the connection goes.
 pub(crate) fn failed(svc: &mut Service, users: &mut Users, id: WsiId, why: &str) {
     let Some(conn) = svc.conn_mut(id) else { return };
-    if conn.client.take().is_none() {
+    // a UDP socket whose peer's name led nowhere has neither client side nor socket
+    if conn.client.take().is_none() && (conn.io.is_some() || conn.has(flag::CLOSING)) {
         return svc.close_later(id, Close::ABORT);
     }
     crate::lwsl_info!("{id}: client connection error: {why}");

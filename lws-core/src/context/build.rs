@@ -1,7 +1,7 @@
 //! Making a context: options with their defaults and limits, and what can be wrong with them.
 
 use super::Context;
-use crate::connect::{BlockingResolver, Pipelines, Resolve};
+use crate::connect::{BlockingResolver, Pipelines, Queries, Resolve, Resolver};
 use crate::entropy::Entropy;
 use crate::net::memory::{MemoryNet, MemoryOptions};
 use crate::net::udp::Loss;
@@ -17,7 +17,7 @@ use crate::time::clock::Clock;
 use crate::time::timers::Timers;
 use crate::tls::layer::TlsBuffers;
 use crate::tx::Pool;
-use crate::{Fields, TlsClient, Vhost};
+use crate::{Fields, Protocol, TlsClient, Vhost};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
@@ -86,6 +86,17 @@ impl fmt::Debug for CreateError {
 
 impl std::error::Error for CreateError {}
 
+/// Adds a protocol to the system's vhost.
+type Addition = Box<dyn FnOnce(Vhost) -> Vhost>;
+
+/// Who is to turn names into addresses.
+enum Chosen {
+    Blocking(Box<dyn Resolve>),
+    Protocol(&'static str, Addition),
+    /// Not on the simulated network.
+    ByDefault(&'static str, Addition),
+}
+
 /// Options of a context to be created (C: `lws_context_creation_info`). The face over this crate
 /// makes one with its roles in it.
 #[must_use]
@@ -100,8 +111,9 @@ pub struct ContextBuilder {
     certificate_check: Duration,
     client_tls: Option<Rc<dyn TlsClient>>,
     policy: RetryPolicy,
-    resolver: Box<dyn Resolve>,
     udp_loss: Loss,
+    resolver: Chosen,
+    own_vhost: Option<Vhost>,
     memory: Option<MemoryOptions>,
     pub(crate) system: System,
     pub(crate) ops: Box<dyn SystemOps>,
@@ -121,8 +133,9 @@ impl ContextBuilder {
             certificate_check: CERTIFICATE_CHECK,
             client_tls: None,
             policy: RetryPolicy::DEFAULT,
-            resolver: Box::new(BlockingResolver),
             udp_loss: Loss::default(),
+            resolver: Chosen::Blocking(Box::new(BlockingResolver)),
+            own_vhost: None,
             memory: None,
             system: System::new(),
             ops: Box::new(NoOps),
@@ -210,9 +223,32 @@ impl ContextBuilder {
         self
     }
 
-    /// How names become addresses. Default: [`BlockingResolver`].
+    /// How names become addresses, at once. Default: [`BlockingResolver`]; of the face over this crate,
+    /// its resolver that doesn't block.
     pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
-        self.resolver = Box::new(resolver);
+        self.resolver = Chosen::Blocking(Box::new(resolver));
+        self
+    }
+
+    /// How names become addresses, without blocking: a protocol that gets
+    /// [`VhostReason::ResolveName`](crate::VhostReason::ResolveName) for each. It lives on the vhost
+    /// "system", as [`system_protocol`](Self::system_protocol)s do.
+    pub fn async_resolver<P: Protocol>(mut self, resolver: P) -> Self {
+        self.resolver = Chosen::Protocol(P::NAME, Box::new(|vhost| vhost.protocol(resolver)));
+        self
+    }
+
+    /// As [`async_resolver`](Self::async_resolver), except on the simulated network, where names lead to
+    /// their port unasked. For faces over this crate: what they bring by default.
+    pub fn default_async_resolver<P: Protocol>(mut self, resolver: P) -> Self {
+        self.resolver = Chosen::ByDefault(P::NAME, Box::new(|vhost| vhost.protocol(resolver)));
+        self
+    }
+
+    /// Adds a protocol to the context's own vhost, named "system", which listens nowhere and isn't made
+    /// without such protocols. It is made before all others (C: the vhost "system").
+    pub fn system_protocol<P: Protocol>(mut self, protocol: P) -> Self {
+        self.own_vhost = Some(self.own_vhost.take().unwrap_or_else(system_vhost).protocol(protocol));
         self
     }
 
@@ -255,6 +291,7 @@ impl ContextBuilder {
             None => (Net::Os(OsNet::new().map_err(CreateError::Poll)?), Clock::system()),
         };
         let now_us = clock.monotonic_us();
+        let simulated = matches!(net, Net::Memory(_));
         let svc = Service {
             slots: Slots::default(),
             listening: 0,
@@ -276,10 +313,11 @@ impl ContextBuilder {
                 certificate_check_us: crate::wsi::micros(self.certificate_check),
             },
             policy: self.policy,
-            resolver: self.resolver,
             system: self.system,
             sequencers: Sequencers::default(),
             ops: self.ops,
+            resolver: Resolver::Blocking(Box::new(BlockingResolver)),
+            queries: Queries::default(),
             pipelines: Pipelines::default(),
             client_tls: self.client_tls,
             writeable: VecDeque::new(),
@@ -307,11 +345,46 @@ impl ContextBuilder {
             signalled: false,
         };
         let mut context = Context { svc, users: Vec::new(), destroyed: false };
+        context.create_system_vhost(self.own_vhost, self.resolver, simulated)?;
         for vhost in self.vhosts {
             context.create_vhost(vhost)?;
         }
         context.svc.system_steps(SystemState::Operational);
         context.svc.clock.publish();
         Ok(context)
+    }
+}
+
+/// What the context's own protocols live on.
+fn system_vhost() -> Vhost {
+    Vhost::new("system").without_proxy()
+}
+
+impl Context {
+    /// The context's own protocols, the resolver among them.
+    fn create_system_vhost(
+        &mut self,
+        system: Option<Vhost>,
+        resolver: Chosen,
+        simulated: bool,
+    ) -> Result<(), CreateError> {
+        let (name, add) = match resolver {
+            Chosen::Blocking(resolver) => {
+                self.svc.resolver = Resolver::Blocking(resolver);
+                (None, None)
+            }
+            Chosen::ByDefault(..) if simulated => (None, None),
+            Chosen::Protocol(name, add) | Chosen::ByDefault(name, add) => (Some(name), Some(add)),
+        };
+        let system = match add {
+            Some(add) => Some(add(system.unwrap_or_else(system_vhost))),
+            None => system,
+        };
+        let Some(system) = system else { return Ok(()) };
+        let vhost = self.create_vhost(system)?;
+        if let Some(binding) = name.and_then(|name| self.svc.binding_named(vhost, name)) {
+            self.svc.resolver = Resolver::Protocol(binding);
+        }
+        Ok(())
     }
 }
