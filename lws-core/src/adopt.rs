@@ -21,7 +21,7 @@ pub(crate) fn descriptor(
     if svc.ending {
         return Err(AdoptError::Refused("the context is ending"));
     }
-    if svc.is_full() {
+    if svc.is_full_for(vhost) {
         return Err(AdoptError::Refused("too many connections"));
     }
     let role = match kind {

@@ -103,6 +103,8 @@ pub(crate) struct Service {
     pub(crate) bindings: Vec<BindingInfo>,
     pub(crate) vhosts: Vec<VhostInfo>,
     pub(crate) listeners: Vec<Option<Listener>>,
+    /// Of the context's own protocols.
+    pub(crate) own_vhost: Option<VhostId>,
     /// Vhosts that were destroyed and still have connections.
     pub(crate) dying: Vec<VhostId>,
     pub(crate) roles: &'static [&'static dyn RoleFactory],
@@ -239,6 +241,12 @@ impl Service {
     /// Whether no more connections are to be taken.
     pub(crate) fn is_full(&self) -> bool {
         self.connections() >= self.limits.max_connections
+    }
+
+    /// As [`is_full`](Self::is_full), for a connection of this vhost: the context's own go beyond, or a full
+    /// context could resolve no name.
+    pub(crate) fn is_full_for(&self, vhost: VhostId) -> bool {
+        self.own_vhost != Some(vhost) && self.is_full()
     }
 
     /// How many connections there are, listen sockets and streams not counted.

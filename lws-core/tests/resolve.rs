@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Log, User, calm, client, create, pass, settle};
+use common::{Log, User, calm, client, create, pass, real, settle, until};
 use lws_core::{
     AddrInfo, AsyncDns, Close, ConnectInfo, Context, DnsError, DnsType, LadnsRet, Protocol, Reason, ResolveName,
     TimerId, Vh, VhostId, VhostReason, Wsi, WsiId,
@@ -104,6 +104,19 @@ fn numbers_and_localhost_ask_nobody() {
     }
     settle(&mut cx);
     assert_eq!(log.count("RawConnected"), 4);
+    assert!(asked.borrow().is_empty());
+}
+
+#[test]
+fn rfc4007_11_an_address_may_have_a_zone() {
+    let (log, asked) = (Log::default(), Asked::default());
+    let builder = real().async_resolver(resolver(&asked)).connect_timeout(Duration::from_millis(50));
+    let (mut cx, vhost) = create(builder, client(User::new(&log)));
+    // nobody has it, or there is no IPv6 here at all
+    cx.vh(vhost, "user").unwrap().client_connect(ConnectInfo::new("fe80::bad%1", 9).method("RAW"));
+    until(&mut cx, |_| log.all().iter().any(|said| said.starts_with("error ")));
+    let error = log.one("error ");
+    assert!(error.starts_with("error Unable to connect: [fe80::bad%1]:9: "), "{error}");
     assert!(asked.borrow().is_empty());
 }
 

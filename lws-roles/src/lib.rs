@@ -64,6 +64,8 @@ pub use lws_tls as tls;
 
 #[cfg(feature = "raw")]
 pub mod abs;
+#[cfg(feature = "dns")]
+pub mod dns;
 pub mod h1;
 #[cfg(feature = "h2")]
 pub mod h2;
@@ -99,5 +101,7 @@ pub fn context() -> ContextBuilder {
     let builder = ContextBuilder::new(ROLES);
     #[cfg(any(feature = "tls", feature = "tls-ring"))]
     let builder = builder.client_tls(lws_tls::default_client());
+    #[cfg(feature = "dns")]
+    let builder = builder.default_async_resolver(dns::AsyncDns::default());
     builder
 }

@@ -60,7 +60,7 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
         (_, Some((name, None))) => Some(format!("no protocol \"{name}\" on the vhost")),
         (None, _) => Some(format!("no role for method {:?}", info.method)),
         _ if svc.ending => Some("the context is ending".to_owned()),
-        _ if svc.is_full() => Some("too many connections".to_owned()),
+        _ if svc.is_full_for(vhost) => Some("too many connections".to_owned()),
         _ if svc.vhosts.get(vhost.0 as usize).is_none_or(|v| v.destroyed) => {
             Some("the vhost has been destroyed".to_owned())
         }

@@ -11,10 +11,10 @@
 
 use super::addrinfo::known;
 use super::attempt;
-use crate::conn::Conn;
+use crate::conn::{Conn, flag};
 use crate::service::{Deferred, Service};
 use crate::udp::{self, UdpInfo};
-use crate::{AddrInfo, AsyncDns, BindingId, DnsError, DnsType, QueryId, ResolveName, VhostReason, WsiId};
+use crate::{AddrInfo, AsyncDns, BindingId, DnsError, DnsType, QueryId, ResolveName, SockAddr46, VhostReason, WsiId};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
@@ -77,6 +77,9 @@ impl Queries {
 /// A connect needs the addresses of `host`. On the simulated network, where every address leads to the
 /// same place, a name is asked for only when there is an asynchronous resolver to ask.
 pub(super) fn for_connect(svc: &mut Service, id: WsiId, host: &str, port: u16) {
+    if let Ok(address) = host.parse::<SockAddr46>() {
+        return attempt::resolved(svc, id, Ok(vec![address.with_port(port).into()]));
+    }
     if let Some(result) = known(host, DnsType::Both) {
         return attempt::resolved(svc, id, at_port(host, port, result));
     }
@@ -176,7 +179,7 @@ pub(crate) fn answered(svc: &mut Service, query: QueryId, result: Result<Rc<Addr
             attempt::resolved(svc, id, at_port(&host, port, result));
         }
         Some(Asker::Udp { id, info, name, port }) => {
-            if !svc.conn(id).is_some_and(Conn::is_deliverable) {
+            if !svc.conn(id).is_some_and(|c| !c.has(flag::CLOSING)) {
                 return false;
             }
             udp::resolved(svc, id, &info, at_port(&name, port, result));

@@ -303,6 +303,7 @@ impl ContextBuilder {
             bindings: Vec::new(),
             vhosts: Vec::new(),
             listeners: Vec::new(),
+            own_vhost: None,
             dying: Vec::new(),
             roles: self.roles,
             limits: Limits {
@@ -382,6 +383,7 @@ impl Context {
         };
         let Some(system) = system else { return Ok(()) };
         let vhost = self.create_vhost(system)?;
+        self.svc.own_vhost = Some(vhost);
         if let Some(binding) = name.and_then(|name| self.svc.binding_named(vhost, name)) {
             self.svc.resolver = Resolver::Protocol(binding);
         }
