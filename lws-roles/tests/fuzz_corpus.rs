@@ -32,3 +32,9 @@ fn rfc6455_5_frames() {
 fn rfc6455_4_handshakes() {
     replay("ws_handshake", harness::handshake::run);
 }
+
+#[cfg(feature = "dns")]
+#[test]
+fn rfc1035_4_messages() {
+    replay("dns_wire", harness::dns::run);
+}

@@ -9,6 +9,8 @@
 // each target uses its part
 #![allow(dead_code)]
 
+#[cfg(feature = "dns")]
+pub(crate) mod dns;
 pub(crate) mod frames;
 pub(crate) mod handshake;
 
