@@ -1,7 +1,7 @@
 //! Replays the corpus of the fuzz targets (`fuzz/`): the checks of `fuzz/harness` hold for each file.
 //! Whatever fuzzing finds is added there, so this is its regression test as well.
 
-#![cfg(feature = "deflate")]
+#![cfg(all(feature = "deflate", feature = "dns"))]
 
 #[path = "../fuzz/harness/mod.rs"]
 mod harness;
@@ -33,7 +33,6 @@ fn rfc6455_4_handshakes() {
     replay("ws_handshake", harness::handshake::run);
 }
 
-#[cfg(feature = "dns")]
 #[test]
 fn rfc1035_4_messages() {
     replay("dns_wire", harness::dns::run);

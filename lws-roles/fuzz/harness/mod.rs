@@ -9,7 +9,6 @@
 // each target uses its part
 #![allow(dead_code)]
 
-#[cfg(feature = "dns")]
 pub(crate) mod dns;
 pub(crate) mod frames;
 pub(crate) mod handshake;
