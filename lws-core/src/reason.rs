@@ -161,6 +161,9 @@ pub enum Reason<'a> {
     HttpConfirmUpgrade(&'a str),
     /// Raw client socket: connected.
     RawConnected,
+    /// Raw socket whose validity is [watched](crate::Wsi::watch_validity): nothing has come for the
+    /// policy's ping time. Send what the peer answers; anything that comes is proof.
+    RawKeepalive,
     /// A reason of the user's own, sent with `callback_all_protocol` (C: `LWS_CALLBACK_USER`).
     User(u32),
 }
@@ -223,11 +226,12 @@ impl Reason<'_> {
             Self::ClientHttpBindProtocol => (85, "ClientHttpBindProtocol"),
             Self::HttpConfirmUpgrade(_) => (86, "HttpConfirmUpgrade"),
             Self::RawConnected => (101, "RawConnected"),
+            Self::RawKeepalive => (910, "RawKeepalive"),
             Self::User(key) => (USER + key, "User"),
         }
     }
 
-    /// C's number of this reason.
+    /// C's number of this reason; 900 and up for those that C hasn't.
     pub fn number(&self) -> u32 {
         self.facts().0
     }

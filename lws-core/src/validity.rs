@@ -8,7 +8,36 @@
 //! ```
 //!
 //! Anything that arrives is proof, and so is a backlog that the peer takes, so a busy connection is
-//! never probed; postponing the timer is one store. Roles send the probe ([`RoleRx::keepalive`](crate::RoleRx::keepalive)).
+//! never probed; postponing the timer is one store. Roles send the probe ([`RoleRx::keepalive`](crate::RoleRx::keepalive)):
+//! WebSocket and HTTP/2 a PING; an http/1 client has none and waits; a raw socket whose user asked
+//! for it by [`Wsi::watch_validity`](crate::Wsi::watch_validity) asks its user.
+//!
+//! The times are those of the connection's [`RetryPolicy`](crate::RetryPolicy), else its vhost's, else
+//! the context's: 300 s and 310 s. What proves the peer's presence by other ways is told by
+//! [`Wsi::validity_confirmed`](crate::Wsi::validity_confirmed).
+//!
+//! ```
+//! use lws_core::{Close, ContextBuilder, Protocol, Reason, RetryPolicy, Vhost, Write, Wsi};
+//!
+//! struct Line;
+//! impl Protocol for Line {
+//!     const NAME: &'static str = "line";
+//!     type Session = ();
+//!     fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, _: &mut ()) -> Result<(), Close> {
+//!         match reason {
+//!             Reason::RawAdopt | Reason::RawConnected => wsi.watch_validity(),
+//!             Reason::RawKeepalive => drop(wsi.write(b"NOOP\r\n", Write::Raw)?),
+//!             _ => {}
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let policy = RetryPolicy { secs_since_valid_ping: 30, secs_since_valid_hangup: 40, ..RetryPolicy::DEFAULT };
+//! let context = ContextBuilder::new(&[]).vhost(Vhost::new("lines").retry_and_idle_policy(policy).protocol(Line)).create()?;
+//! # drop(context);
+//! # Ok::<(), lws_core::CreateError>(())
+//! ```
 
 use crate::conn::{Conn, flag};
 use crate::dispatch::Cx;

@@ -249,6 +249,14 @@ impl<'a> Wsi<'a> {
         crate::validity::confirmed(self.svc, self.id);
     }
 
+    /// Watches the connection's validity from now on: silence is probed, then ended, by the policy in
+    /// force. WebSocket, HTTP/2 and http clients do that by themselves; on a raw socket, whose peer
+    /// may have nothing to say, user code begins it and answers
+    /// [`RawKeepalive`](crate::Reason::RawKeepalive).
+    pub fn watch_validity(&mut self) {
+        crate::validity::watch(self.svc, self.id);
+    }
+
     /// The backoff and validity policy in force.
     pub fn retry_policy(&self) -> RetryPolicy {
         self.svc.policy_of(self.id)

@@ -6,7 +6,8 @@
 //!                              '---------- start_tls ----'
 //! ```
 //!
-//! Called by the core; calls the user. Never looks at the bytes.
+//! Called by the core; calls the user. Never looks at the bytes, so user code has to say whether a
+//! silent peer is a dead one (`Wsi::watch_validity`, RAW_KEEPALIVE).
 
 use lws_core::{
     Adopt, Close, ConnectInfo, Cx, Flow, Halves, Reason, RoleFactory, RoleRx, RoleTx, RxBuf, TxCx, Write, WriteError,
@@ -73,6 +74,12 @@ impl RoleRx for RawRx {
         cx.user_last(Reason::ClientConnectionError(why));
         // it was up, and TLS on it failed
         self.closed(cx);
+    }
+
+    fn keepalive(&mut self, cx: &mut Cx<'_>) {
+        if let Err(close) = cx.user(Reason::RawKeepalive) {
+            cx.close(close);
+        }
     }
 
     fn closed(&mut self, cx: &mut Cx<'_>) {
