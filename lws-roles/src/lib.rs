@@ -70,6 +70,8 @@ pub mod h1;
 #[cfg(feature = "h2")]
 pub mod h2;
 pub mod http;
+#[cfg(feature = "ntp")]
+pub mod ntp;
 pub mod prelude;
 #[cfg(feature = "raw")]
 pub mod raw;
