@@ -179,7 +179,7 @@ pub(crate) fn answered(svc: &mut Service, query: QueryId, result: Result<Rc<Addr
             attempt::resolved(svc, id, at_port(&host, port, result));
         }
         Some(Asker::Udp { id, info, name, port }) => {
-            if !svc.conn(id).is_some_and(|c| !c.has(flag::CLOSING)) {
+            if svc.conn(id).is_none_or(|c| c.has(flag::CLOSING)) {
                 return false;
             }
             udp::resolved(svc, id, &info, at_port(&name, port, result));
