@@ -62,7 +62,7 @@ impl Context {
         }
         let Self { svc, users, .. } = self;
         let Some(conn) = svc.conn_mut(id) else { return };
-        let (failed, started) = (conn.client.is_some(), conn.has(flag::STARTED));
+        let (failed, started) = (conn.client().is_some(), conn.has(flag::STARTED));
         if matches!(conn.phase, Phase::Farewell(_)) {
             last_words(svc, id);
         }
@@ -160,11 +160,11 @@ pub(crate) fn continue_farewell(svc: &mut Service, id: WsiId) {
         Farewell::AwaitPeer(_) | Farewell::AwaitStreams(_) | Farewell::Linger if ended => {
             svc.close_later(id, Close::ABORT);
         }
-        Farewell::AwaitStreams(_) if conn.streams.as_ref().is_none_or(|s| s.0.is_empty()) => {
+        Farewell::AwaitStreams(_) if conn.streams().is_empty() => {
             depart(svc, id, Farewell::Flush);
         }
         Farewell::AwaitPeer(us) | Farewell::AwaitStreams(us) => {
-            svc.set_timeout(id, Pending::CloseAck, Some(us));
+            svc.set_timeout(id, Pending::CloseAck, Some(u64::from(us)));
             svc.queue_read(id);
         }
         Farewell::Linger => {

@@ -158,9 +158,25 @@ impl ClientSide {
     }
 }
 
-/// Connections that another carries, in no order.
+/// What an idle server connection of the usual kind doesn't have: apart, so that it doesn't pay.
 #[derive(Default)]
-pub(crate) struct Streams(pub(crate) Vec<WsiId>);
+pub(crate) struct Rare {
+    pub(crate) client: Option<Box<ClientSide>>,
+    /// The streams that this connection carries, in no order.
+    pub(crate) streams: Vec<WsiId>,
+    pub(crate) policy: Option<Box<RetryPolicy>>,
+    pub(crate) parting: Option<Box<Parting>>,
+    pub(crate) user_timer: Option<TimerId>,
+    pub(crate) opaque: u64,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        let Self { client, streams, policy, parting, user_timer, opaque } = self;
+        let nothing = client.is_none() && policy.is_none() && parting.is_none();
+        nothing && streams.capacity() == 0 && user_timer.is_none() && *opaque == 0
+    }
+}
 
 pub(crate) struct Conn {
     pub(crate) io: Option<Io>,
@@ -173,15 +189,9 @@ pub(crate) struct Conn {
     pub(crate) stash: Option<Box<Stash>>,
     /// What the role lets user code see and leave for it, of the role's own type.
     pub(crate) role_data: Option<Box<dyn Any>>,
-    pub(crate) client: Option<Box<ClientSide>>,
-    /// The streams that this connection carries.
-    pub(crate) streams: Option<Box<Streams>>,
-    pub(crate) policy: Option<Box<RetryPolicy>>,
-    pub(crate) parting: Option<Box<Parting>>,
+    rare: Option<Box<Rare>>,
     pub(crate) timeout: Option<TimerId>,
-    pub(crate) user_timer: Option<TimerId>,
     pub(crate) validity: Option<TimerId>,
-    pub(crate) opaque: u64,
     pub(crate) vhost: VhostId,
     pub(crate) binding: BindingId,
     pub(crate) session: u32,
@@ -202,14 +212,9 @@ impl Conn {
             out: TxQueue::default(),
             stash: None,
             role_data: None,
-            client: None,
-            streams: None,
-            policy: None,
-            parting: None,
+            rare: None,
             timeout: None,
-            user_timer: None,
             validity: None,
-            opaque: 0,
             vhost,
             binding,
             session: NO_SESSION,
@@ -236,6 +241,48 @@ impl Conn {
     /// Whether it sends and receives whole datagrams.
     pub(crate) fn is_datagrams(&self) -> bool {
         matches!(self.io, Some(Io::Udp(_)))
+    }
+
+    /// What few connections have, if this one has any of it.
+    pub(crate) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    pub(crate) fn rare_mut(&mut self) -> Option<&mut Rare> {
+        self.rare.as_deref_mut()
+    }
+
+    /// As [`rare_mut`](Self::rare_mut), for who has something to put there.
+    pub(crate) fn make_rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// What a client has until it is established.
+    pub(crate) fn client(&self) -> Option<&ClientSide> {
+        self.rare()?.client.as_deref()
+    }
+
+    pub(crate) fn client_mut(&mut self) -> Option<&mut ClientSide> {
+        self.rare_mut()?.client.as_deref_mut()
+    }
+
+    /// It is no client any more, or not yet again; whether it was one.
+    pub(crate) fn drop_client(&mut self) -> bool {
+        let was = self.rare_mut().and_then(|rare| rare.client.take()).is_some();
+        self.tidy();
+        was
+    }
+
+    /// Keeps nothing rare that has nothing in it.
+    pub(crate) fn tidy(&mut self) {
+        if self.rare().is_some_and(Rare::is_empty) {
+            self.rare = None;
+        }
+    }
+
+    /// The streams that this connection carries.
+    pub(crate) fn streams(&self) -> &[WsiId] {
+        self.rare().map(|rare| rare.streams.as_slice()).unwrap_or_default()
     }
 
     /// The connection that carries this one, if it is a stream.

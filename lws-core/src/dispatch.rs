@@ -467,7 +467,7 @@ impl Cx<'_> {
 
     /// Whether user code has set a TIMER.
     pub fn has_user_timer(&self) -> bool {
-        self.conn().is_some_and(|c| c.user_timer.is_some())
+        self.conn().is_some_and(|c| c.rare().is_some_and(|rare| rare.user_timer.is_some()))
     }
 
     /// Whether WRITEABLE was asked for.
@@ -489,12 +489,12 @@ impl Cx<'_> {
 
     /// The text to go with the ws close code.
     pub fn close_text(&self) -> Option<&str> {
-        self.conn()?.parting.as_ref()?.text.as_deref()
+        self.conn()?.rare()?.parting.as_ref()?.text.as_deref()
     }
 
     /// How long user code lets the peer take for its side of the close handshake, µs, if it says.
     pub fn close_timeout(&self) -> Option<u64> {
-        self.conn()?.parting.as_ref()?.timeout_us
+        self.conn()?.rare()?.parting.as_ref()?.timeout_us
     }
 
     /// A role's value that lasts until the end of this turn, made by its first use: for what many
@@ -522,7 +522,7 @@ impl Cx<'_> {
     /// CLIENT_CONNECTION_ERROR.
     pub fn client_established(&mut self) {
         if let Some(conn) = self.conn_mut() {
-            conn.client = None;
+            conn.drop_client();
         }
         self.svc.seq_connected(self.id);
     }
@@ -534,7 +534,7 @@ impl Cx<'_> {
 
     /// Client: what was asked for, until the connection is established.
     pub fn connect_info(&self) -> Option<Rc<ConnectInfo>> {
-        Some(Rc::clone(&self.conn()?.client.as_ref()?.info))
+        Some(Rc::clone(&self.conn()?.client()?.info))
     }
 
     /// Client: whether the socket came, connected, from an earlier transaction: the peer may have

@@ -99,11 +99,11 @@ pub enum Farewell {
     /// Nothing: send what is pending, then close the socket.
     Flush,
     /// Send what is pending, then read on until the role says [`Flow::Close`], at most this long.
-    /// The user hears nothing meanwhile. Microseconds.
-    AwaitPeer(u64),
+    /// The user hears nothing meanwhile. Microseconds: up to 71 minutes.
+    AwaitPeer(u32),
     /// Send what is pending, and read on until the last stream that this connection carries has
-    /// gone, at most this long. Microseconds.
-    AwaitStreams(u64),
+    /// gone, at most this long. Microseconds: up to 71 minutes.
+    AwaitStreams(u32),
     /// Send what is pending, shut down the sending side, and read and drop what the peer still
     /// sends, for a bounded time and amount, so that the reset a close with unread input causes
     /// can't destroy the response on its way (RFC 9112 9.6).

@@ -346,7 +346,10 @@ impl Service {
     pub(crate) fn set_user_timer(&mut self, id: WsiId, after_us: Option<u64>) {
         let at = after_us.map(|us| self.now_us.saturating_add(us));
         let Some(conn) = self.slots.get_mut(id) else { return };
-        Self::set_slot_timer(&mut self.timers, &mut conn.user_timer, at, || Due::User(id));
+        if at.is_none() && conn.rare().is_none() {
+            return;
+        }
+        Self::set_slot_timer(&mut self.timers, &mut conn.make_rare().user_timer, at, || Due::User(id));
     }
 
     pub(crate) fn set_validity_timer(&mut self, id: WsiId, at: Option<u64>) {
@@ -373,7 +376,8 @@ impl Service {
 
     pub(crate) fn cancel_timers(&mut self, id: WsiId) {
         let Some(conn) = self.slots.get_mut(id) else { return };
-        for timer in [conn.timeout.take(), conn.user_timer.take(), conn.validity.take()].into_iter().flatten() {
+        let user_timer = conn.rare_mut().and_then(|rare| rare.user_timer.take());
+        for timer in [conn.timeout.take(), user_timer, conn.validity.take()].into_iter().flatten() {
             self.timers.cancel(timer);
         }
     }
@@ -399,7 +403,7 @@ impl Service {
     /// The connection's own policy, or its vhost's, or the context's.
     pub(crate) fn policy_of(&self, id: WsiId) -> RetryPolicy {
         let conn = self.slots.get(id);
-        let own = conn.and_then(|c| c.policy.as_deref().copied());
+        let own = conn.and_then(|c| c.rare()?.policy.as_deref().copied());
         own.or_else(|| self.vhosts.get(conn?.vhost.0 as usize)?.policy).unwrap_or(self.policy)
     }
 }

@@ -16,7 +16,7 @@
 //! gone is writable. Streams end before their carrier does. Used by roles that carry streams.
 
 use crate::close;
-use crate::conn::{Conn, Phase, Stash, Streams, flag};
+use crate::conn::{Conn, Phase, Rare, Stash, flag};
 use crate::connect;
 use crate::dispatch::{self, Cx};
 use crate::net::io::Io;
@@ -122,11 +122,16 @@ impl Service {
             self.kick(carrier);
         }
         let Some(conn) = self.slots.get_mut(carrier) else { return };
-        let Some(streams) = conn.streams.as_deref_mut() else { return };
-        if let Some(at) = streams.0.iter().position(|&stream| stream == id) {
-            streams.0.swap_remove(at);
+        let Some(Rare { streams, .. }) = conn.rare_mut() else { return };
+        if let Some(at) = streams.iter().position(|&stream| stream == id) {
+            streams.swap_remove(at);
         }
-        if streams.0.is_empty() && matches!(conn.phase, Phase::Farewell(Farewell::AwaitStreams(_))) {
+        if streams.is_empty() {
+            // an idle connection owns nothing
+            *streams = Vec::new();
+            conn.tidy();
+        }
+        if conn.streams().is_empty() && matches!(conn.phase, Phase::Farewell(Farewell::AwaitStreams(_))) {
             close::depart(self, carrier, Farewell::Flush);
         }
     }
@@ -144,12 +149,12 @@ impl Service {
     fn belongs(&mut self, id: WsiId, carrier: WsiId) {
         let Some(conn) = self.slots.get_mut(carrier) else { return };
         conn.set(flag::CARRIES);
-        conn.streams.get_or_insert_with(Box::<Streams>::default).0.push(id);
+        conn.make_rare().streams.push(id);
     }
 
     /// Takes the streams of a connection that ends: they end before it.
     pub(crate) fn take_streams(&mut self, id: WsiId) -> Vec<WsiId> {
-        self.conn_mut(id).and_then(|c| c.streams.take()).map_or_else(Vec::new, |streams| streams.0)
+        self.conn_mut(id).and_then(|c| c.rare_mut()).map_or_else(Vec::new, |rare| std::mem::take(&mut rare.streams))
     }
 }
 
@@ -227,7 +232,7 @@ impl Cx<'_> {
             dispatch::run(svc, users, stream, |rx, cx| rx.io_failed(cx, &error));
         }
         // a client's may have gone to try elsewhere, or its failure is on its way
-        if svc.conn(stream).is_some_and(|c| c.carrier() == Some(self.id) && c.client.is_none()) {
+        if svc.conn(stream).is_some_and(|c| c.carrier() == Some(self.id) && c.client().is_none()) {
             svc.close_later(stream, Close::ABORT);
         }
     }
@@ -248,7 +253,7 @@ impl Cx<'_> {
 
     /// How many streams this connection carries.
     pub fn streams(&self) -> usize {
-        self.svc.conn(self.id).and_then(|c| c.streams.as_deref()).map_or(0, |s| s.0.len())
+        self.svc.conn(self.id).map_or(0, |c| c.streams().len())
     }
 
     // --- for the roles of streams ------------------------------------------------------------------
@@ -265,7 +270,9 @@ impl Cx<'_> {
     pub fn hand_over(&mut self, network: Halves, role_data: Option<Box<dyn Any>>) -> bool {
         let (Some(binding), Some(old)) = (self.binding_at(0), self.svc.conn(self.id)) else { return false };
         let mut conn = Conn::new(old.vhost, binding, Phase::Open);
-        conn.policy = old.policy.clone();
+        if let Some(policy) = old.rare().and_then(|rare| rare.policy.clone()) {
+            conn.make_rare().policy = Some(policy);
+        }
         conn.role_data = role_data;
         let Some(carrier) = self.svc.insert(conn, Some(network)) else { return false };
         if connect::hand_socket(self.svc, self.id, carrier).is_err() {

@@ -70,7 +70,9 @@ impl Context {
                 Due::Timeout(id) => crate::timeout::passed(svc, users, id),
                 Due::User(id) => {
                     let Some(conn) = svc.conn_mut(id) else { continue };
-                    conn.user_timer = None;
+                    if let Some(rare) = conn.rare_mut() {
+                        rare.user_timer = None;
+                    }
                     if conn.is_deliverable() {
                         let result = callback(svc, users, id, Reason::Timer);
                         self.close_on_err(id, result);

@@ -116,7 +116,9 @@ pub(crate) fn create(svc: &mut Service, binding: BindingId, info: &UdpInfo) -> R
     let halves = role.and_then(|role| role.server()).ok_or(AdoptError::Refused("no role takes raw sockets"))?;
     let vhost = svc.bindings.get(binding.0 as usize).map(|b| b.vhost).ok_or(AdoptError::Refused("no such vhost"))?;
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
-    conn.opaque = info.opaque;
+    if info.opaque != 0 {
+        conn.make_rare().opaque = info.opaque;
+    }
     let Some(id) = svc.insert(conn, Some(halves)) else { return Err(AdoptError::Refused("too many connections")) };
     let opened = match candidates(svc, id, info) {
         None => return Ok(id),

@@ -86,7 +86,7 @@ pub(crate) fn passed(svc: &mut Service, users: &mut Users, id: WsiId) {
     let Some(ping) = ping.filter(|_| !conn.has(flag::PROBED)) else {
         let why = format!("validity timeout after {} s", hangup.as_secs());
         crate::lwsl_notice!("{id}: {why}");
-        if conn.client.is_some() {
+        if conn.client().is_some() {
             return svc.deferred.push_back(Deferred::Failed(id, why));
         }
         return svc.close_later(id, Close::ABORT);

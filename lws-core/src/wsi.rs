@@ -197,16 +197,16 @@ impl<'a> Wsi<'a> {
     /// `lws_close_reason`, whose code is the one in [`Close`]).
     pub fn close_reason(&mut self, text: &str) {
         if let Some(conn) = self.svc.conn_mut(self.id) {
-            conn.parting.get_or_insert_default().text = Some(text.into());
+            conn.make_rare().parting.get_or_insert_default().text = Some(text.into());
         }
     }
 
     /// How long the peer may take to answer our ws CLOSE and to end the connection, once all output
     /// has gone (C: `PENDING_TIMEOUT_CLOSE_ACK`). Takes effect if it is said before the connection
-    /// closes. Default: the vhost's `ws_close_timeout`, else 5 s.
+    /// closes. At most 71 minutes. Default: the vhost's `ws_close_timeout`, else 5 s.
     pub fn set_close_timeout(&mut self, time: Duration) {
         if let Some(conn) = self.svc.conn_mut(self.id) {
-            conn.parting.get_or_insert_default().timeout_us = Some(micros(time));
+            conn.make_rare().parting.get_or_insert_default().timeout_us = Some(micros(time));
         }
     }
 
@@ -313,13 +313,13 @@ impl<'a> Wsi<'a> {
 
     /// The number user code gave this connection (C: `lws_get_opaque_user_data`). Default 0.
     pub fn opaque_user_data(&self) -> u64 {
-        self.svc.conn(self.id).map_or(0, |c| c.opaque)
+        self.svc.conn(self.id).and_then(|c| c.rare()).map_or(0, |rare| rare.opaque)
     }
 
     /// Gives this connection a number (C: `lws_set_opaque_user_data`).
     pub fn set_opaque_user_data(&mut self, data: u64) {
         if let Some(conn) = self.svc.conn_mut(self.id) {
-            conn.opaque = data;
+            conn.make_rare().opaque = data;
         }
     }
 

@@ -1,7 +1,10 @@
-//! What an idle WebSocket connection costs: opens many of them (`-n`, default 10,000, and a fifth as
-//! many under TLS) from several loopback addresses to a server in a process of its own, and prints
-//! that process's resident memory for each. Fails above the limits of `WAYS`.
+//! What an idle connection costs: for WebSocket, http/1 and HTTP/2, each with and without TLS, opens
+//! many (`-n`, default 10,000, fewer where that takes long) from several loopback addresses to a server
+//! in a process of its own, lets each do what it does once, and prints that process's resident memory
+//! for each. Fails above the limits of `WAYS`, which leave room for a debug build and for where the
+//! allocator's pages happen to end.
 //!
+//! An http connection has had one request, and is kept for the next.
 //! The kernel's memory for its sockets is not in it.
 
 use api_tests::{PATIENCE, Tests, wait_until};
@@ -10,18 +13,34 @@ use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// A way to connect, and the bytes of resident memory that a connection may cost then.
 struct Way {
     name: &'static str,
+    speaks: Speaks,
     tls: bool,
     limit: u64,
     /// Connections, as a part of those asked for: handshakes take their time.
     part: usize,
 }
 
-const WAYS: [Way; 2] =
-    [Way { name: "ws", tls: false, limit: 700, part: 1 }, Way { name: "wss", tls: true, limit: 5 * 1024, part: 5 }];
+/// What the peer asks, and how it knows that the answer is whole.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Speaks {
+    Ws,
+    Http1,
+    Http2,
+}
+
+const WAYS: [Way; 6] = [
+    Way { name: "ws", speaks: Speaks::Ws, tls: false, limit: 520, part: 1 },
+    Way { name: "http/1", speaks: Speaks::Http1, tls: false, limit: 700, part: 1 },
+    Way { name: "h2c", speaks: Speaks::Http2, tls: false, limit: 1500, part: 2 },
+    Way { name: "wss", speaks: Speaks::Ws, tls: true, limit: 6000, part: 5 },
+    Way { name: "https", speaks: Speaks::Http1, tls: true, limit: 6000, part: 5 },
+    Way { name: "h2", speaks: Speaks::Http2, tls: true, limit: 8000, part: 5 },
+];
 
 /// The certificate that the examples have for localhost.
 const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../minimal-examples/certs/localhost-100y.cert");
@@ -38,13 +57,21 @@ const PER_ADDRESS: usize = 5_000;
 const SERVE: &str = "--serve";
 const TLS: &str = "--tls";
 
+/// What every request is answered with.
+const BODY: &[u8] = b"Hello, World!";
+
 struct Idle;
 
 impl Protocol for Idle {
     const NAME: &'static str = "idle";
     type Session = ();
 
-    fn callback(&mut self, _: &mut Wsi<'_>, _: Reason<'_>, _: &mut ()) -> Result<(), Close> {
+    fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, _: &mut ()) -> Result<(), Close> {
+        if let Reason::Http(_) = reason {
+            wsi.respond(200).content_type("text/plain").content_length(BODY.len() as u64).send()?;
+            wsi.write(BODY, Write::HttpFinal)?;
+            wsi.http_transaction_completed();
+        }
         Ok(())
     }
 }
@@ -52,7 +79,12 @@ impl Protocol for Idle {
 /// The child: says its port, and on each line of its input how many connections it has.
 fn serve(n: usize, tls: bool) -> Result<(), String> {
     lws::system::raise_descriptor_limit(n as u64 + 100).map_err(|e| e.to_string())?;
-    let vhost = Vhost::new("localhost").port(0).iface("127.0.0.1").protocol(Idle);
+    let vhost = Vhost::new("localhost")
+        .port(0)
+        .iface("127.0.0.1")
+        .mount(Mount::callback("/", Idle::NAME))
+        .protocol(Idle)
+        .http_keepalive_timeout(Duration::from_secs(3600));
     let vhost = if tls { vhost.tls(ServerTls::from_files(CERT, KEY)) } else { vhost };
     let mut cx = lws::context().create().map_err(|e| e.to_string())?;
     let vhost = cx.create_vhost(vhost).map_err(|e| e.to_string())?;
@@ -140,6 +172,55 @@ const HANDSHAKE: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgr
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Protocol: idle\r\n\r\n";
 
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+/// HTTP/2's preface, SETTINGS without any, and a request: HEADERS with END_STREAM and END_HEADERS on
+/// stream 1, of the static table's `:method GET`, `:scheme http`, `:path /` and a literal `:authority`.
+const STREAM: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\
+    \0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x84\x41\x09localhost";
+
+/// The acknowledgement of the server's SETTINGS.
+const SETTINGS_ACK: &[u8] = b"\0\0\0\x04\x01\0\0\0\0";
+
+impl Speaks {
+    fn request(self) -> &'static [u8] {
+        match self {
+            Self::Ws => HANDSHAKE,
+            Self::Http1 => REQUEST,
+            Self::Http2 => STREAM,
+        }
+    }
+
+    /// Whether the answer so far is whole; `Err` when it isn't one.
+    fn is_answered(self, answer: &[u8]) -> Result<bool, String> {
+        let (begin, end): (&[u8], &[u8]) = match self {
+            Self::Ws => (b"HTTP/1.1 101 ", b"\r\n\r\n"),
+            Self::Http1 => (b"HTTP/1.1 200 ", BODY),
+            Self::Http2 => return stream_ended(answer),
+        };
+        let known = begin.len().min(answer.len());
+        match answer.get(..known) == begin.get(..known) {
+            true => Ok(answer.ends_with(end)),
+            false => Err(String::from_utf8_lossy(answer).into_owned()),
+        }
+    }
+}
+
+/// Whether the frames hold stream 1's end; GOAWAY and RST_STREAM are no answer.
+fn stream_ended(mut frames: &[u8]) -> Result<bool, String> {
+    while let Some((&[a, b, c, kind, flags, _, _, _, sid], rest)) = frames.split_first_chunk() {
+        let len = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        let Some((payload, rest)) = rest.split_at_checked(len) else { break };
+        match kind {
+            // DATA with END_STREAM
+            0 if sid == 1 && flags & 1 != 0 => return Ok(true),
+            3 | 7 => return Err(format!("frame of type {kind}: {}", String::from_utf8_lossy(payload))),
+            _ => frames = rest,
+        }
+    }
+    Ok(false)
+}
+
 /// What became of the clients.
 #[derive(Default)]
 struct Clients {
@@ -147,27 +228,41 @@ struct Clients {
     problem: Option<String>,
 }
 
-/// The peers: raw sockets that shake hands by hand and then keep silent.
-struct Hands(Rc<RefCell<Clients>>);
+/// The peers: raw sockets that ask by hand and then keep silent.
+struct Hands(Speaks, Rc<RefCell<Clients>>);
+
+/// What a peer has heard.
+#[derive(Default)]
+struct Heard {
+    answer: Vec<u8>,
+    acknowledged: bool,
+    up: bool,
+}
 
 impl Protocol for Hands {
     const NAME: &'static str = "hands";
-    /// The head of the answer so far.
-    type Session = Vec<u8>;
+    type Session = Heard;
 
-    fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, head: &mut Vec<u8>) -> Result<(), Close> {
-        let mut clients = self.0.borrow_mut();
+    fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, heard: &mut Heard) -> Result<(), Close> {
+        let mut clients = self.1.borrow_mut();
         match reason {
             Reason::RawConnected => {
-                wsi.write(HANDSHAKE, Write::Raw)?;
+                wsi.write(self.0.request(), Write::Raw)?;
             }
-            Reason::RawRx(data) => {
-                head.extend_from_slice(data);
-                if head.ends_with(b"\r\n\r\n") && head.starts_with(b"HTTP/1.1 101 ") {
-                    clients.up += 1;
-                    *head = Vec::new();
-                } else if head.ends_with(b"\r\n\r\n") {
-                    clients.problem = Some(String::from_utf8_lossy(head).into_owned());
+            Reason::RawRx(data) if !heard.up => {
+                if self.0 == Speaks::Http2 && !heard.acknowledged {
+                    // the first that comes are the server's SETTINGS
+                    wsi.write(SETTINGS_ACK, Write::Raw)?;
+                    heard.acknowledged = true;
+                }
+                heard.answer.extend_from_slice(data);
+                match self.0.is_answered(&heard.answer) {
+                    Ok(true) => {
+                        clients.up += 1;
+                        *heard = Heard { up: true, ..Heard::default() };
+                    }
+                    Ok(false) => {}
+                    Err(problem) => clients.problem = Some(problem),
                 }
             }
             Reason::ClientConnectionError(why) => clients.problem = Some(why.to_owned()),
@@ -217,9 +312,10 @@ fn measure(tests: &mut Tests, n: usize, way: &Way) -> Result<(), String> {
     let mut server = Server::start(n + WARM, way.tls)?;
     let to = ConnectInfo::new("127.0.0.1", server.port).method("RAW");
     let to = if way.tls { to.allow_insecure() } else { to };
+    let to = if way.tls && way.speaks == Speaks::Http2 { to.alpn("h2") } else { to };
     let clients = Rc::new(RefCell::new(Clients::default()));
     let mut cx = lws::context().create().map_err(|e| e.to_string())?;
-    let vhost = Vhost::new("peers").protocol(Hands(Rc::clone(&clients)));
+    let vhost = Vhost::new("peers").protocol(Hands(way.speaks, Rc::clone(&clients)));
     let vhost = cx.create_vhost(vhost).map_err(|e| e.to_string())?;
     open(&mut cx, vhost, &clients, &to, WARM)?;
     tests.equal("the server has those to warm up", &server.connections()?, &WARM);

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 /// Starts a connect that was asked for.
 pub(crate) fn begin(svc: &mut Service, id: WsiId) {
-    let Some(client) = svc.conn(id).and_then(|c| c.client.as_ref()) else { return };
+    let Some(client) = svc.conn(id).and_then(|c| c.client()) else { return };
     let info = Rc::clone(&client.info);
     let vhost = svc.conn(id).and_then(|c| svc.vhosts.get(c.vhost.0 as usize));
     let proxy = match vhost.map(|v| v.proxy.for_address(&info.proxy, &info.address)) {
@@ -30,7 +30,7 @@ pub(crate) fn begin(svc: &mut Service, id: WsiId) {
     if info.pipeline && pipelines::waits_for_carrier(svc, id, &info, proxy.as_ref()) {
         return;
     }
-    let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) else { return };
+    let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) else { return };
     client.proxy = proxy;
     let (host, port) = client.next_hop();
     let host = host.to_owned();
@@ -48,7 +48,7 @@ pub(crate) fn begin(svc: &mut Service, id: WsiId) {
 /// The name to connect to has these addresses, or none for this reason. On the simulated network all
 /// addresses are one place: its port.
 pub(super) fn resolved(svc: &mut Service, id: WsiId, found: Result<Vec<SocketAddr>, String>) {
-    let Some(client) = svc.conn(id).and_then(|c| c.client.as_ref()) else { return };
+    let Some(client) = svc.conn(id).and_then(|c| c.client()) else { return };
     let port = client.next_hop().1;
     match (found, &mut svc.net) {
         (Ok(_), Net::Memory(net)) => {
@@ -56,7 +56,7 @@ pub(super) fn resolved(svc: &mut Service, id: WsiId, found: Result<Vec<SocketAdd
             start(svc, id, io);
         }
         (Ok(found), Net::Os(_)) => {
-            if let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) {
+            if let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) {
                 client.addresses = found.into_iter();
             }
             try_next(svc, id);
@@ -68,7 +68,7 @@ pub(super) fn resolved(svc: &mut Service, id: WsiId, found: Result<Vec<SocketAdd
 /// Goes on to the next address there is; out of addresses, the connection fails.
 fn try_next(svc: &mut Service, id: WsiId) {
     loop {
-        let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) else { return };
+        let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) else { return };
         let Some(address) = client.addresses.next() else {
             let why = match &client.proxy {
                 Some(proxy) => format!("Unable to connect to the {proxy}{}", client.failures),
@@ -86,7 +86,7 @@ fn try_next(svc: &mut Service, id: WsiId) {
 }
 
 fn note_failure(svc: &mut Service, id: WsiId, what: &str) {
-    if let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) {
+    if let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) {
         let joint = if client.failures.is_empty() { ": " } else { "; " };
         // writing to a String can't fail
         let _ = write!(client.failures, "{joint}{what}");
@@ -95,7 +95,7 @@ fn note_failure(svc: &mut Service, id: WsiId, what: &str) {
 
 /// As [`note_failure`], of the address that is being tried.
 fn note_failed_attempt(svc: &mut Service, id: WsiId, what: &str) {
-    let Some(client) = svc.conn(id).and_then(|c| c.client.as_ref()) else { return };
+    let Some(client) = svc.conn(id).and_then(|c| c.client()) else { return };
     let place = match client.trying {
         Some(address) => address.to_string(),
         None => client.next_hop().0.to_owned(),
@@ -163,7 +163,7 @@ pub(super) fn drop_socket(svc: &mut Service, id: WsiId) -> Option<SocketAddr> {
 
 /// The connecting socket became writable or failed.
 pub(crate) fn progress(svc: &mut Service, id: WsiId) {
-    let Some(conn) = svc.slots.get_mut(id).filter(|c| c.client.is_some()) else { return };
+    let Some(conn) = svc.slots.get_mut(id).filter(|c| c.client().is_some()) else { return };
     let Some(io) = conn.io.as_mut() else { return };
     match io.connect_result(&mut svc.net) {
         None => {}

@@ -54,8 +54,9 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
     let info = Rc::new(info);
     let halves = role_for(svc, &info, |_| true).map(|(_, halves)| halves);
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
-    conn.policy = info.retry_and_idle_policy.map(Box::new);
-    conn.opaque = info.opaque_user_data;
+    let rare = conn.make_rare();
+    rare.policy = info.retry_and_idle_policy.map(Box::new);
+    rare.opaque = info.opaque_user_data;
     let problem = match (&halves, named) {
         (_, Some((name, None))) => Some(format!("no protocol \"{name}\" on the vhost")),
         (None, _) => Some(format!("no role for method {:?}", info.method)),
@@ -67,7 +68,7 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
         _ => None,
     };
     let seq = info.seq;
-    conn.client = Some(Box::new(ClientSide::new(info)));
+    conn.make_rare().client = Some(Box::new(ClientSide::new(info)));
     // a table with every nameable slot taken can't be told by callback either
     let Some(id) = svc.insert(conn, halves) else { return WsiId::STALE };
     if let Some(seq) = seq {
@@ -143,7 +144,7 @@ fn reached(svc: &mut Service, users: &mut Users, id: WsiId) {
 pub(crate) fn failed(svc: &mut Service, users: &mut Users, id: WsiId, why: &str) {
     let Some(conn) = svc.conn_mut(id) else { return };
     // a UDP socket whose peer's name led nowhere has neither client side nor socket
-    if conn.client.take().is_none() && (conn.io.is_some() || conn.has(flag::CLOSING)) {
+    if !conn.drop_client() && (conn.io.is_some() || conn.has(flag::CLOSING)) {
         return svc.close_later(id, Close::ABORT);
     }
     crate::lwsl_info!("{id}: client connection error: {why}");
@@ -169,7 +170,7 @@ pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
     conn.tls = None;
     conn.flags &= flag::ANNOUNCED | flag::QUEUED_READ | flag::QUEUED_WRITE | flag::TOUCHED | flag::KICKED;
     conn.phase = Phase::Connecting;
-    conn.client = Some(Box::new(ClientSide::new(Rc::clone(&info))));
+    conn.make_rare().client = Some(Box::new(ClientSide::new(Rc::clone(&info))));
     // what was chosen there needn't be what is spoken here
     if let Some(role) = role_for(svc, &info, |_| true) {
         take_role(svc, id, role);

@@ -92,7 +92,7 @@ pub(super) fn for_connect(svc: &mut Service, id: WsiId, host: &str, port: u16) {
         }
         Resolver::Protocol(_) => {
             let query = ask(svc, Asker::Connect { id, port }, host.into(), DnsType::Both);
-            if let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) {
+            if let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) {
                 client.query = query;
             }
             if query.is_none() {
@@ -169,7 +169,7 @@ fn tell(svc: &mut Service, to: BindingId, key: u32, name: Rc<str>, result: Resul
 pub(crate) fn answered(svc: &mut Service, query: QueryId, result: Result<Rc<AddrInfo>, DnsError>) -> bool {
     match svc.queries.waiting.remove(&query) {
         Some(Asker::Connect { id, port }) => {
-            let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_mut()) else { return false };
+            let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) else { return false };
             // connected anew meanwhile, it has asked anew
             if client.query != Some(query) {
                 return false;

@@ -88,7 +88,7 @@ pub(super) fn begin(svc: &mut Service, id: WsiId) -> bool {
     if conn.has(flag::REUSED) {
         return false;
     }
-    let Some(client) = conn.client.as_deref_mut() else { return false };
+    let Some(client) = conn.client_mut() else { return false };
     let Some(proxy) = &client.proxy else { return false };
     let host = bare(&client.info.address);
     let begun = match is_host(host) {
@@ -137,11 +137,11 @@ pub(crate) fn readable(svc: &mut Service, users: &mut Users, id: WsiId) -> bool 
 }
 
 fn tunnel_of(svc: &mut Service, id: WsiId) -> Option<&mut Tunnel> {
-    svc.conn_mut(id)?.client.as_deref_mut()?.tunnel.as_mut()
+    svc.conn_mut(id)?.client_mut()?.tunnel.as_mut()
 }
 
 fn advance(svc: &mut Service, users: &mut Users, id: WsiId) {
-    let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_deref_mut()) else { return };
+    let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) else { return };
     let ClientSide { info, proxy: Some(proxy), tunnel: Some(tunnel), .. } = client else { return };
     match tunnel.progress(proxy, bare(&info.address), info.port) {
         Ok(Progress::Waits) => {}
@@ -163,7 +163,7 @@ pub(crate) fn timed_out(svc: &mut Service, id: WsiId) {
 }
 
 fn failed(svc: &mut Service, id: WsiId, why: &str) {
-    if let Some(client) = svc.conn_mut(id).and_then(|c| c.client.as_deref_mut()) {
+    if let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) {
         client.tunnel = None;
     }
     svc.deferred.push_back(Deferred::Failed(id, why.to_owned()));

@@ -35,14 +35,14 @@ enum Step {
 /// The socket is up. Whether there is a handshake to do before the role begins.
 pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
     let Some(conn) = svc.conn_mut(id) else { return true };
-    let wanted = conn.client.as_ref().is_some_and(|c| c.info.tls.is_some());
+    let wanted = conn.client().is_some_and(|c| c.info.tls.is_some());
     match conn.tls.as_deref() {
         // the carrier's TLS is for all its streams
         None if conn.carrier().is_some() => return false,
         Some(layer) if layer.open => {
             // a socket that came from another request: what is spoken on it was agreed before
             let alpn = layer.session().and_then(|session| session.facts().alpn.map(str::to_owned));
-            if conn.client.is_some() && !speak_as_client(svc, id, alpn.as_deref()) {
+            if conn.client().is_some() && !speak_as_client(svc, id, alpn.as_deref()) {
                 svc.deferred.push_back(Deferred::Failed(id, not_ours(alpn.as_deref())));
                 return true;
             }
@@ -77,7 +77,7 @@ pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
 /// run again; when it fails, its `connect_failed`.
 pub(crate) fn ask_for_tls(svc: &mut Service, id: WsiId, server: &str, allow: TlsAllow) -> Result<(), WriteError> {
     let conn = svc.conn_mut(id).filter(|c| c.is_deliverable()).ok_or(WriteError::Gone)?;
-    if conn.tls.is_some() || conn.client.is_some() || conn.carrier().is_some() {
+    if conn.tls.is_some() || conn.client().is_some() || conn.carrier().is_some() {
         return Err(WriteError::WrongKind);
     }
     // what the kernel has refused would leave behind the client's hello
@@ -87,14 +87,14 @@ pub(crate) fn ask_for_tls(svc: &mut Service, id: WsiId, server: &str, allow: Tls
     // the role that it goes on with is a raw connection's
     let mut info = ConnectInfo::new(server, 0).method("RAW");
     info.tls = Some(allow);
-    conn.client = Some(Box::new(ClientSide::new(Rc::new(info))));
+    conn.make_rare().client = Some(Box::new(ClientSide::new(Rc::new(info))));
     svc.deferred.push_back(Deferred::StartTls(id));
     Ok(())
 }
 
 /// As was asked for by [`ask_for_tls`]: the last words in plain text, then the client's hello.
 pub(crate) fn start_tls(svc: &mut Service, users: &mut Users, id: WsiId) {
-    if !svc.conn(id).is_some_and(|c| c.is_deliverable() && c.client.is_some()) {
+    if !svc.conn(id).is_some_and(|c| c.is_deliverable() && c.client().is_some()) {
         return;
     }
     svc.flush(id);
@@ -121,7 +121,7 @@ fn come_already(svc: &mut Service, users: &mut Users, id: WsiId) {
 fn client_session(svc: &Service, id: WsiId) -> Result<Box<TlsLayer>, TlsError> {
     let none = || TlsError("this build has no TLS, or the context was made without".to_owned());
     let conn = svc.conn(id).ok_or_else(none)?;
-    let info = conn.client.as_ref().map(|c| &c.info).ok_or_else(none)?;
+    let info = conn.client().map(|c| &c.info).ok_or_else(none)?;
     let allow = info.tls.ok_or_else(none)?;
     let vhost = svc.vhosts.get(conn.vhost.0 as usize);
     let client = vhost.and_then(|v| v.client_tls.as_ref()).or(svc.client_tls.as_ref()).ok_or_else(none)?;
@@ -259,7 +259,7 @@ fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
     if peer_closed {
         conn.set(flag::READABLE);
     }
-    let (client, vhost) = (conn.client.is_some(), conn.vhost);
+    let (client, vhost) = (conn.client().is_some(), conn.vhost);
     if has_certificate {
         let reason = match client {
             true => VhostReason::PerformServerCertVerification(id),
@@ -303,7 +303,7 @@ fn not_ours(alpn: Option<&str>) -> String {
 /// Gives a client's connection the first role that speaks what ALPN chose, of those that can do what
 /// was asked for. `false` when there is none for what was chosen.
 fn speak_as_client(svc: &mut Service, id: WsiId, alpn: Option<&str>) -> bool {
-    let Some(info) = svc.conn(id).and_then(|c| c.client.as_ref()).map(|c| Rc::clone(&c.info)) else { return true };
+    let Some(info) = svc.conn(id).and_then(|c| c.client()).map(|c| Rc::clone(&c.info)) else { return true };
     let suits = |role: &dyn RoleFactory| match alpn {
         // one that isn't negotiated speaks whatever user code has asked for
         Some(alpn) => role.alpn().is_empty() || role.alpn().contains(&alpn),
@@ -367,7 +367,7 @@ pub(crate) fn timed_out(svc: &mut Service, id: WsiId) {
 /// The handshake failed. What is in the output, an alert as a rule, is still sent.
 fn failed(svc: &mut Service, id: WsiId, why: &str) {
     let Some(conn) = svc.conn(id) else { return };
-    if conn.client.is_some() {
+    if conn.client().is_some() {
         svc.flush(id);
         svc.deferred.push_back(Deferred::Failed(id, why.to_owned()));
         return;

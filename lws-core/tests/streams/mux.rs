@@ -162,7 +162,7 @@ impl RoleRx for MuxRx {
 
     fn closing(&mut self, cx: &mut Cx<'_>, _: Close) -> Farewell {
         TOLD.with_borrow(|told| told.add(format!("closing over {} streams", cx.streams())));
-        Farewell::AwaitStreams(PATIENCE.as_micros() as u64)
+        Farewell::AwaitStreams(PATIENCE.as_micros() as u32)
     }
 
     fn closed(&mut self, _: &mut Cx<'_>) {

@@ -35,7 +35,8 @@ thread_local! {
     /// For strings, all connections of a thread.
     static SCRATCH: RefCell<Scratch> = RefCell::default();
     /// Readers that are in no block, for reuse.
-    static READERS: RefCell<Vec<RequestReader>> = const { RefCell::new(Vec::new()) };
+    #[expect(clippy::vec_box, reason = "they go into blocks as they are")]
+    static READERS: RefCell<Vec<Box<RequestReader>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A block that has begun.
@@ -49,7 +50,8 @@ pub(super) enum What {
     /// Client: the head of a response.
     Response(Reply),
     Request {
-        reader: RequestReader,
+        /// Boxed: every connection has room for a block, and most of the time none in it.
+        reader: Box<RequestReader>,
         rules: RequestRules,
         t: Box<Transaction>,
     },

@@ -37,7 +37,7 @@ const SETTINGS_US: u64 = 10_000_000;
 /// A connection without streams is kept this long, µs (C: 31 s).
 const IDLE_US: u64 = 31_000_000;
 /// A connection that closes waits this long for its streams, µs.
-const DRAIN_US: u64 = 20_000_000;
+const DRAIN_US: u32 = 20_000_000;
 
 enum State {
     Preface,

@@ -68,8 +68,8 @@ pub(crate) struct WsRx {
     /// those inflated so far.
     message: u64,
     max_message: u64,
-    /// The answer to the latest PING that came while output was backlogged.
-    pong: Option<Box<[u8]>>,
+    /// The answer to the latest PING that came while output was backlogged; one word here.
+    pong: Option<Box<Box<[u8]>>>,
     /// Turned so that its first byte is for the next byte of payload; zero when unmasked.
     key: [u8; 4],
     fragment: Fragment,
@@ -294,7 +294,7 @@ impl WsRx {
         }
         if cx.is_backlogged() {
             //= rfc6455#5.5.3 an endpoint MAY answer only the most recently processed PING
-            self.pong = Some(payload.into());
+            self.pong = Some(Box::new(payload.into()));
             cx.kick_when_writable();
         } else {
             //= rfc6455#5.5.3 a PONG MUST have the payload of the PING that it answers
@@ -453,7 +453,10 @@ impl RoleRx for WsRx {
         self.send_close(cx, close.0, None);
         match (self.state, self.me) {
             (State::PeerClosed, Sender::Server) => Farewell::Flush,
-            _ => Farewell::AwaitPeer(cx.close_timeout().or_else(|| close_timeout(cx)).unwrap_or(CLOSE_ACK_US)),
+            _ => {
+                let us = cx.close_timeout().or_else(|| close_timeout(cx)).unwrap_or(CLOSE_ACK_US);
+                Farewell::AwaitPeer(u32::try_from(us).unwrap_or(u32::MAX))
+            }
         }
     }
 

@@ -20,8 +20,8 @@ pub(crate) const ENTRY_OVERHEAD: usize = 32;
 /// The largest table that this library keeps, whatever a peer offers.
 pub const MAX_TABLE_SIZE: u32 = 65_536;
 
-/// Room of the first arena.
-const FIRST_ARENA: usize = 256;
+/// Room of the first arena: what most idle connections stay with.
+const FIRST_ARENA: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
