@@ -47,8 +47,12 @@ pub(crate) enum Due {
     /// A sequencer's.
     Sequencer(SeqId, SeqTimer),
     /// The user's closure.
-    Closure(Box<dyn FnOnce(&mut Context)>),
+    Closure(Box<Closure>),
 }
+
+/// What a timer of the context's own calls. Its box is boxed: most timers are connections', and pay
+/// for the largest.
+pub(crate) type Closure = Box<dyn FnOnce(&mut Context)>;
 
 /// Work for after the running callback.
 pub(crate) enum Deferred {

@@ -158,7 +158,7 @@ impl Context {
     /// between callbacks, so it may create and destroy vhosts.
     pub fn sul_schedule(&mut self, after: Duration, f: impl FnOnce(&mut Self) + 'static) -> TimerId {
         let at = self.svc.clock.monotonic_us().saturating_add(micros(after));
-        self.svc.timers.schedule(at, Due::Closure(Box::new(f)))
+        self.svc.timers.schedule(at, Due::Closure(Box::new(Box::new(f))))
     }
 
     /// Moves a timer that is still to come; `false` when it isn't.

@@ -76,7 +76,7 @@ const MAX_QUEUE: usize = 1024;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct SeqId {
     index: u32,
-    made: u64,
+    generation: u32,
 }
 
 /// What a sequencer hears of (C: `seq_event_t`).
@@ -155,7 +155,7 @@ impl<S: Sequencer> AnySequencer for S {
 }
 
 struct Entry {
-    made: u64,
+    generation: u32,
     name: &'static str,
     /// The protocol that made it.
     owner: BindingId,
@@ -174,25 +174,26 @@ struct Entry {
 #[derive(Default)]
 pub(crate) struct Sequencers {
     slots: Vec<Option<Entry>>,
-    made: u64,
+    generation: u32,
     /// Connections that tell a sequencer of themselves: few.
     ties: Vec<(WsiId, SeqId)>,
 }
 
 impl Sequencers {
     fn get(&self, id: SeqId) -> Option<&Entry> {
-        self.slots.get(id.index as usize)?.as_ref().filter(|entry| entry.made == id.made)
+        self.slots.get(id.index as usize)?.as_ref().filter(|entry| entry.generation == id.generation)
     }
 
     fn get_mut(&mut self, id: SeqId) -> Option<&mut Entry> {
-        self.slots.get_mut(id.index as usize)?.as_mut().filter(|entry| entry.made == id.made)
+        self.slots.get_mut(id.index as usize)?.as_mut().filter(|entry| entry.generation == id.generation)
     }
 
     fn insert(&mut self, mut entry: Entry) -> SeqId {
-        entry.made = self.made;
-        self.made += 1;
+        entry.generation = self.generation;
+        // a stale handle is mistaken after 2^32 sequencers
+        self.generation = self.generation.wrapping_add(1);
         let index = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
-        let id = SeqId { index: index as u32, made: entry.made };
+        let id = SeqId { index: index as u32, generation: entry.generation };
         match self.slots.get_mut(index) {
             Some(free) => *free = Some(entry),
             None => self.slots.push(Some(entry)),
@@ -211,7 +212,7 @@ pub(crate) enum SeqTimer {
 impl Service {
     fn seq_create<S: Sequencer>(&mut self, owner: BindingId, user: S) -> SeqId {
         let id = self.sequencers.insert(Entry {
-            made: 0,
+            generation: 0,
             name: S::NAME,
             owner,
             user: Some(Box::new(user)),
@@ -364,7 +365,7 @@ impl Context {
         let mut index = 0;
         while let Some(slot) = self.svc.sequencers.slots.get(index) {
             if let Some(entry) = slot.as_ref().filter(|entry| entry.owner == owner) {
-                self.end_sequencer(SeqId { index: index as u32, made: entry.made });
+                self.end_sequencer(SeqId { index: index as u32, generation: entry.generation });
             }
             index += 1;
         }

@@ -48,7 +48,7 @@ pub(super) struct Block {
 
 pub(super) enum What {
     /// Client: the head of a response.
-    Response(Reply),
+    Response(Box<Reply>),
     Request {
         /// Boxed: every connection has room for a block, and most of the time none in it.
         reader: Box<RequestReader>,
@@ -157,7 +157,7 @@ impl NetRx {
         let Block { sid, end_stream, what } = block;
         match what {
             What::Nothing => Ok(()),
-            What::Response(reply) => self.response(cx, sid, end_stream, reply, end),
+            What::Response(reply) => self.response(cx, sid, end_stream, *reply, end),
             What::Trailers { reader, .. } => {
                 let owed = |cx: &mut Cx<'_>| {
                     let stream = cx.role_data::<H2Conn>().and_then(|c| c.table.by_number(sid));

@@ -60,6 +60,23 @@ enum State {
 /// Goes on, or leaves with what the role has decided.
 type Step = ControlFlow<Flow>;
 
+/// What a plain connection that keeps up doesn't have.
+#[derive(Default)]
+struct Extras {
+    /// RSV1 may be set: the peer may compress.
+    inflater: Option<Inflater>,
+    /// The user wants whole messages.
+    assembly: Option<Assembly>,
+    /// The answer to the latest PING that came while output was backlogged.
+    pong: Option<Box<[u8]>>,
+}
+
+impl Extras {
+    fn inflater(this: &mut Option<Box<Self>>) -> Option<&mut Inflater> {
+        this.as_mut()?.inflater.as_mut()
+    }
+}
+
 /// See the module's head.
 pub(crate) struct WsRx {
     /// Bytes of the current data frame still to come.
@@ -68,17 +85,12 @@ pub(crate) struct WsRx {
     /// those inflated so far.
     message: u64,
     max_message: u64,
-    /// The answer to the latest PING that came while output was backlogged; one word here.
-    pong: Option<Box<Box<[u8]>>>,
     /// Turned so that its first byte is for the next byte of payload; zero when unmasked.
     key: [u8; 4],
     fragment: Fragment,
     order: Fragments,
     utf8: Utf8Stream,
-    /// RSV1 may be set: the peer may compress.
-    inflater: Option<Box<Inflater>>,
-    /// The user wants whole messages.
-    assembly: Option<Box<Assembly>>,
+    extras: Option<Box<Extras>>,
     me: Sender,
     state: State,
     validate_utf8: bool,
@@ -93,15 +105,14 @@ pub(crate) struct WsRx {
 impl WsRx {
     /// The receive half at this end of the connection.
     pub(crate) fn new(me: Sender, deflate: Option<&Agreed>) -> Self {
+        let inflater = deflate.map(|agreed| Inflater::new(agreed, me));
         Self {
-            inflater: deflate.map(|agreed| Box::new(Inflater::new(agreed, me))),
-            assembly: None,
+            extras: inflater.map(|inflater| Box::new(Extras { inflater: Some(inflater), ..Extras::default() })),
             compressed: false,
             ahead: false,
             remaining: 0,
             message: 0,
             max_message: u64::MAX,
-            pong: None,
             key: [0; 4],
             fragment: Fragment { binary: false, first: false, last: false },
             order: Fragments::default(),
@@ -116,7 +127,7 @@ impl WsRx {
     /// Messages come whole, up to this many bytes.
     fn assemble(&mut self, max: usize) {
         self.max_message = self.max_message.min(max as u64);
-        self.assembly.get_or_insert_default();
+        self.extras.get_or_insert_default().assembly.get_or_insert_default();
     }
 
     fn peer(&self) -> Sender {
@@ -150,7 +161,7 @@ impl WsRx {
     /// The start of a frame; a control frame whole, once it is there.
     fn frame(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Step {
         //= rfc7692#6 RSV1 means "compressed" on the first frame of a message
-        let allowed = if self.inflater.is_some() { RSV1 } else { 0 };
+        let allowed = if Extras::inflater(&mut self.extras).is_some() { RSV1 } else { 0 };
         let (head, head_len) = match FrameHead::parse(data.bytes(), allowed) {
             Ok(Some(found)) => found,
             Ok(None) => return Step::Break(Flow::Continue),
@@ -184,7 +195,7 @@ impl WsRx {
         if fragment.first {
             self.message = 0;
             self.compressed = head.rsv & RSV1 != 0;
-            if let Some(inflater) = self.inflater.as_mut().filter(|_| self.compressed) {
+            if let Some(inflater) = Extras::inflater(&mut self.extras).filter(|_| self.compressed) {
                 inflater.begin();
             }
         }
@@ -249,7 +260,7 @@ impl WsRx {
             }
         }
         self.fragment.first = false;
-        match &mut self.assembly {
+        match self.extras.as_mut().and_then(|extras| extras.assembly.as_mut()) {
             Some(assembly) if !(first && last) => {
                 assembly.push(data);
                 if !last {
@@ -286,6 +297,12 @@ impl WsRx {
         }
     }
 
+    fn forget_pong(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras.pong = None;
+        }
+    }
+
     /// Answers a PING. Those that come while the kernel takes no output share one answer, so that
     /// a peer that sends them and reads nothing can't fill our memory.
     fn ping(&mut self, cx: &mut Cx<'_>, payload: &[u8]) {
@@ -294,11 +311,11 @@ impl WsRx {
         }
         if cx.is_backlogged() {
             //= rfc6455#5.5.3 an endpoint MAY answer only the most recently processed PING
-            self.pong = Some(Box::new(payload.into()));
+            self.extras.get_or_insert_default().pong = Some(payload.into());
             cx.kick_when_writable();
         } else {
             //= rfc6455#5.5.3 a PONG MUST have the payload of the PING that it answers
-            self.pong = None;
+            self.forget_pong();
             // a connection that has gone needs no answer
             let _ = send_control(&mut cx.raw(), self.me, Opcode::Pong, payload);
         }
@@ -424,7 +441,7 @@ impl RoleRx for WsRx {
     }
 
     fn kicked(&mut self, cx: &mut Cx<'_>) -> Flow {
-        if let Some(pong) = self.pong.take() {
+        if let Some(pong) = self.extras.as_mut().and_then(|extras| extras.pong.take()) {
             self.ping(cx, &pong);
         }
         Flow::Continue
@@ -441,7 +458,7 @@ impl RoleRx for WsRx {
     }
 
     fn closing(&mut self, cx: &mut Cx<'_>, close: Close) -> Farewell {
-        self.pong = None;
+        self.forget_pong();
         match self.state {
             State::Failed => return Farewell::Linger,
             _ if close == Close::HANGUP || !self.established => return Farewell::Flush,

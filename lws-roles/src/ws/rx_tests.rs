@@ -233,7 +233,7 @@ fn validity_is_probed_by_ping_and_hung_up() {
 #[test]
 fn the_halves_of_an_idle_connection_are_small() {
     let both = size_of::<WsRx>() + size_of::<super::super::tx::WsTx>();
-    assert!(both <= 96, "{both}");
+    assert!(both <= 72, "{both}");
 }
 
 /// A random message, whole or in fragments, with pings inside.

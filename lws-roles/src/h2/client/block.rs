@@ -53,7 +53,7 @@ impl NetRx {
             // the memory of the last one, if it has any
             let head = cx.stream_data::<ClientTransaction>(wsi).map(|t| std::mem::take(&mut t.head));
             let reader = ResponseReader::default();
-            return Ok(What::Response(Reply { reader, head: head.unwrap_or_default(), limits }));
+            return Ok(What::Response(Box::new(Reply { reader, head: head.unwrap_or_default(), limits })));
         } else if !end_stream {
             //= rfc9113#8.1 trailers without END_STREAM are malformed
             self.stream_error(cx, sid, ErrorCode::ProtocolError, "HEADERS in the middle of a body");

@@ -17,7 +17,7 @@
 use super::super::close::INVALID_PAYLOAD;
 use super::super::deflate::{Corrupt, Inflater};
 use super::super::mask::mask;
-use super::{State, Step, WsRx};
+use super::{Extras, State, Step, WsRx};
 use lws_core::{Cx, Flow, RxBuf};
 
 /// Received bytes that are unmasked at a time: what a pause makes be masked again.
@@ -98,7 +98,7 @@ impl WsRx {
             };
             let last = chunk.last && !more;
             self.ahead = more;
-            if last && let Some(inflater) = &mut self.inflater {
+            if last && let Some(inflater) = Extras::inflater(&mut self.extras) {
                 inflater.end();
             }
             if filled > 0 || last {
@@ -118,7 +118,7 @@ impl WsRx {
 
     /// Fills the buffer from what is left of a chunk: how far, and whether there may be more.
     fn fill(&mut self, input: &[u8], chunk: &mut Chunk, buffer: &mut [u8]) -> Result<(usize, bool), Corrupt> {
-        let inflater = self.inflater.as_mut().ok_or(Corrupt)?;
+        let inflater = Extras::inflater(&mut self.extras).ok_or(Corrupt)?;
         let (used, mut filled) = inflater.inflate(input.get(chunk.used..).unwrap_or_default(), buffer)?;
         chunk.used += used;
         if chunk.last && filled < buffer.len() {
