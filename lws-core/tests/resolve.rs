@@ -6,7 +6,7 @@ mod common;
 use common::{Log, User, calm, client, create, pass, real, settle, until};
 use lws_core::{
     AddrInfo, AsyncDns, Close, ConnectInfo, Context, DnsError, DnsType, LadnsRet, Protocol, Reason, ResolveName,
-    TimerId, Vh, VhostId, VhostReason, Wsi, WsiId,
+    TimerId, UdpInfo, Vh, VhostId, VhostReason, Wsi, WsiId,
 };
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -145,6 +145,35 @@ fn an_answer_for_a_connection_that_has_gone_is_dropped() {
     let question = asked.borrow()[0].clone();
     assert!(!answer(&mut cx, &question, addresses()));
     assert!(!log.has("RawConnected"));
+}
+
+#[test]
+fn a_udp_socket_waits_for_its_peers_name() {
+    let (log, asked) = (Log::default(), Asked::default());
+    let (mut cx, vhost) = create(calm().async_resolver(resolver(&asked)), client(User::new(&log)));
+    let open = |cx: &mut Context, name: &str| {
+        let id = cx.vh(vhost, "user").unwrap().create_adopt_udp(&UdpInfo::connect(name, 53)).unwrap();
+        settle(cx);
+        id
+    };
+    let id = open(&mut cx, "later.example");
+    assert_eq!(log.all(), ["ProtocolInit"], "not yet");
+    pass(&mut cx, Duration::from_secs(1));
+    assert!(log.has("RawAdopt") || log.has("RawConnected"), "{:?}", log.all());
+    assert_eq!(cx.vh(vhost, "user").unwrap().wsi(id).unwrap().peer_addr().map(|at| at.ip()), Some(ADDRESS));
+
+    open(&mut cx, "none.example");
+    let question = asked.borrow()[1].clone();
+    assert!(answer(&mut cx, &question, Err(DnsError::NxDomain)));
+    assert_eq!(log.one("error "), "error Unable to resolve \"none.example\": no such name");
+    assert_eq!(cx.connections(), 1);
+
+    let gone = open(&mut cx, "slow.example");
+    cx.vh(vhost, "user").unwrap().wsi(gone).unwrap().close(Close::ABORT);
+    settle(&mut cx);
+    let question = asked.borrow()[2].clone();
+    assert!(!answer(&mut cx, &question, addresses()));
+    assert_eq!(cx.connections(), 1);
 }
 
 /// A user that keeps what it is told of names.
