@@ -93,6 +93,8 @@ pub(crate) mod flag {
         PLAIN_ON_TLS,
         /// It carries streams.
         CARRIES,
+        /// User code has asked for TLS: nothing more is taken for, or leaves in, plain text.
+        STARTS_TLS,
     }
 }
 
@@ -311,7 +313,7 @@ impl Conn {
         match self.phase {
             Phase::Connecting => false,
             Phase::Proxying | Phase::Handshaking => !self.has(flag::CLOSING),
-            Phase::Open => !self.has(flag::PAUSED | flag::HELD | flag::CLOSING),
+            Phase::Open => !self.has(flag::PAUSED | flag::HELD | flag::CLOSING | flag::STARTS_TLS),
             Phase::Farewell(f) => f != Farewell::Flush && !self.has(flag::CLOSING),
         }
     }

@@ -71,7 +71,8 @@ impl Service {
 
     /// Runs the transmit half with itself taken out of the slot.
     pub(crate) fn with_tx<R>(&mut self, id: WsiId, f: impl FnOnce(&mut dyn RoleTx, &mut TxCx<'_>) -> R) -> Option<R> {
-        let mut tx = self.slots.get_mut(id)?.tx.take()?;
+        let conn = self.slots.get_mut(id).filter(|c| !c.has(flag::STARTS_TLS))?;
+        let mut tx = conn.tx.take()?;
         let result = f(&mut *tx, &mut TxCx { svc: self, id });
         if let Some(conn) = self.slots.get_mut(id) {
             conn.tx = Some(tx);

@@ -102,10 +102,10 @@ impl<'a> Wsi<'a> {
     }
 
     /// Has a raw connection in plain text go on under TLS after this callback, as a client of the server of
-    /// that name: what STARTTLS and its like ask for. What was written before leaves in plain text; what the peer
-    /// has sent behind its last plain words is taken for TLS. When it is up, RAW_CONNECTED comes
-    /// again. When it fails, CLIENT_CONNECTION_ERROR
-    /// says why, and the connection ends.
+    /// that name: what STARTTLS and its like ask for. What was written before leaves in plain text, writes are
+    /// [`WriteError::Gone`] until it is up, and what is received from now on is taken for TLS. (What came in the
+    /// same RAW_RX behind the peer's last plain words is user code's to refuse.) When it is up, RAW_CONNECTED
+    /// comes again. When it fails, CLIENT_CONNECTION_ERROR says why, and the connection ends.
     ///
     /// # Errors
     /// [`WriteError::Gone`]; [`WriteError::Backlogged`] while an earlier write is on its way;

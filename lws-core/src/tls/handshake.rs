@@ -88,15 +88,15 @@ pub(crate) fn ask_for_tls(svc: &mut Service, id: WsiId, server: &str, allow: Tls
     let mut info = ConnectInfo::new(server, 0).method("RAW");
     info.tls = Some(allow);
     conn.make_rare().client = Some(Box::new(ClientSide::new(Rc::new(info))));
+    conn.set(flag::STARTS_TLS);
     svc.deferred.push_back(Deferred::StartTls(id));
     Ok(())
 }
 
 /// As was asked for by [`ask_for_tls`]: the last words in plain text, then the client's hello.
 pub(crate) fn start_tls(svc: &mut Service, users: &mut Users, id: WsiId) {
-    if !svc.conn(id).is_some_and(|c| c.is_deliverable() && c.client().is_some()) {
-        return;
-    }
+    let Some(conn) = svc.conn_mut(id).filter(|c| c.is_deliverable() && c.has(flag::STARTS_TLS)) else { return };
+    conn.clear(flag::STARTS_TLS);
     svc.flush(id);
     if svc.conn(id).is_some_and(|c| !c.out.is_empty()) {
         return svc.deferred.push_back(Deferred::Failed(id, "the last words before TLS can't be sent".to_owned()));

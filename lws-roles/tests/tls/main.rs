@@ -18,4 +18,5 @@ mod redirects;
 mod serving;
 mod sharing;
 mod site;
+mod start_tls;
 mod vhosts;
