@@ -2,6 +2,7 @@
 
 pub(crate) mod buflist;
 pub(crate) mod cmdline;
+pub mod lejp;
 pub(crate) mod ring;
 pub mod threadpool;
 pub mod tokenize;
