@@ -108,7 +108,9 @@ impl NetRx {
             return Err((ErrorCode::ProtocolError, "HEADERS on a stream that the peer can't open"));
         }
         if sid <= conn.last_peer {
-            if !conn.was_reset(sid) {
+            let reset = conn.was_reset(sid);
+            let late = |conn: &mut H2Conn, out: &mut Vec<u8>| end_stream && conn.late_data(out, sid, 0, true);
+            if !reset && cx.raw().send_by(late) != Ok(true) {
                 return Err((ErrorCode::StreamClosed, "HEADERS on a stream that is closed"));
             }
             self.spend(cx)?;

@@ -24,8 +24,8 @@ use std::collections::VecDeque;
 /// The dynamic table of our encoder, at most.
 const TABLE: u32 = 4096;
 
-/// Streams we broke off whose frames may still be on their way.
-const RESETS: usize = 64;
+/// Streams that are gone here and not for the peer, at most.
+const LATE: usize = 64;
 
 /// Bytes sent for which one WINDOW_UPDATE may come without being a nuisance. Most give credit for
 /// half a window; some do for each read.
@@ -36,6 +36,16 @@ const PER_FRAME: u32 = 2 * PER_UPDATE;
 const UNPAID: u32 = 64 * PER_UPDATE;
 /// Most that is remembered.
 const UNPAID_MAX: u32 = 1 << 30;
+
+/// How a stream is gone here whose peer may still send on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Late {
+    /// We broke it off.
+    Reset,
+    /// Its response was complete before its request: the request is dropped as it comes, without the
+    /// stream's window ever getting credit. So much the peer may still send.
+    Answered(u32),
+}
 
 pub(super) struct H2Conn {
     pub(super) side: Side,
@@ -67,7 +77,8 @@ pub(super) struct H2Conn {
     pub(super) leaving: bool,
     /// GOAWAY for an error has been written.
     pub(super) dead: bool,
-    resets: Vec<u32>,
+    /// The oldest first.
+    late: Vec<(u32, Late)>,
 }
 
 impl H2Conn {
@@ -91,7 +102,7 @@ impl H2Conn {
             draining: false,
             leaving: false,
             dead: false,
-            resets: Vec::new(),
+            late: Vec::new(),
         }
     }
 
@@ -104,7 +115,7 @@ impl H2Conn {
     /// Whether frames of a stream that isn't there any more are to be ignored: it was us who ended it.
     //= rfc9113#5.1 an endpoint that sends RST_STREAM MUST be prepared to receive any frames that were sent before it arrived
     pub(super) fn was_reset(&self, sid: u32) -> bool {
-        self.resets.contains(&sid)
+        self.late.contains(&(sid, Late::Reset))
     }
 
     /// Whether a stream was never there.
@@ -142,13 +153,47 @@ impl H2Conn {
             return;
         }
         write::rst_stream(out, sid, code);
-        if self.resets.len() == RESETS {
-            self.resets.remove(0);
-        }
-        self.resets.push(sid);
+        self.remember(out, sid, Late::Reset);
         if let Some(stream) = self.table.by_number(sid) {
             stream.reset = true;
         }
+    }
+
+    fn remember(&mut self, out: &mut Vec<u8>, sid: u32, late: Late) {
+        if self.late.len() == LATE
+            && let (old, Late::Answered(_)) = self.late.remove(0)
+        {
+            write::rst_stream(out, old, ErrorCode::NoError);
+        }
+        self.late.push((sid, late));
+    }
+
+    /// DATA, or trailers of no length, have come for a stream that has no place any more. Whether that is fine,
+    /// as it was answered early; they are dropped.
+    //= rfc9113#8.1 a client MUST NOT discard a response because of RST_STREAM with NO_ERROR; some do, so it waits until it must be sent
+    pub(super) fn late_data(&mut self, out: &mut Vec<u8>, sid: u32, len: u32, end: bool) -> bool {
+        let Some(at) = self.late.iter().position(|(late, _)| *late == sid) else { return false };
+        let Some((_, Late::Answered(left))) = self.late.get_mut(at) else { return false };
+        let rest = left.checked_sub(len);
+        *left = rest.unwrap_or(0);
+        if end && rest.is_some() {
+            self.late.remove(at);
+            if self.late.is_empty() {
+                self.late = Vec::new();
+            }
+        } else if rest.is_none_or(|rest| rest == 0) {
+            self.late.remove(at);
+            let code = if rest.is_none() { ErrorCode::FlowControlError } else { ErrorCode::NoError };
+            self.reset(out, sid, code);
+        }
+        true
+    }
+
+    /// The peer has broken off a stream that has no place any more. Whether it was one answered early.
+    pub(super) fn late_reset(&mut self, sid: u32) -> bool {
+        let before = self.late.len();
+        self.late.retain(|(late, how)| *late != sid || *how == Late::Reset);
+        self.late.len() < before
     }
 
     /// A frame with what a stream sends.
@@ -167,15 +212,26 @@ impl H2Conn {
         if !stream.local_ended && whole && (stream.tunnel || stream.fin) {
             //= rfc8441#5 an orderly TCP-level close is an END_STREAM, a reset is RST_STREAM with CANCEL
             Self::data(out, stream.sid, &[], true);
-            if !stream.remote_ended {
+            if !stream.remote_ended && stream.tunnel {
                 self.reset(out, stream.sid, ErrorCode::NoError);
+            } else if !stream.remote_ended {
+                self.answered_early(out, &stream);
             }
         } else if !stream.local_ended {
             self.reset(out, stream.sid, ErrorCode::Cancel);
         } else if !stream.remote_ended {
+            match self.side {
+                Side::Server => self.answered_early(out, &stream),
+                Side::Client => self.reset(out, stream.sid, ErrorCode::Cancel),
+            }
+        }
+    }
+
+    fn answered_early(&mut self, out: &mut Vec<u8>, stream: &Stream) {
+        match stream.receive.available() {
             //= rfc9113#8.1 after a complete response a server MAY ask with NO_ERROR that the request be given up
-            let code = if self.side == Side::Server { ErrorCode::NoError } else { ErrorCode::Cancel };
-            self.reset(out, stream.sid, code);
+            0 => self.reset(out, stream.sid, ErrorCode::NoError),
+            left => self.remember(out, stream.sid, Late::Answered(left)),
         }
     }
 

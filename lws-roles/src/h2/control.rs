@@ -52,7 +52,9 @@ impl NetRx {
     fn reset(&mut self, cx: &mut Cx<'_>, sid: u32, code: ErrorCode) -> Result<(), Fatal> {
         self.spend(cx)?;
         let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-        let Some(stream) = conn.table.by_number(sid) else { return self.not_there(cx, sid) };
+        let Some(stream) = conn.table.by_number(sid) else {
+            return if conn.late_reset(sid) { Ok(()) } else { self.not_there(cx, sid) };
+        };
         stream.reset = true;
         let complete = std::mem::replace(&mut stream.remote_ended, true);
         stream.cause = Some(code);

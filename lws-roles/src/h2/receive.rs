@@ -256,6 +256,9 @@ impl NetRx {
         self.state = State::Data { pieces: Pieces::new(head), sid, len: head.len, content: 0, end };
         let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
         let Some(stream) = conn.table.by_number(sid) else {
+            if cx.raw().send_by(|conn: &mut H2Conn, out| conn.late_data(out, sid, head.len, end)) == Ok(true) {
+                return Ok(());
+            }
             self.not_there(cx, sid)?;
             //= rfc9113#5.1 closed: DATA behind the end of a stream is a stream error STREAM_CLOSED
             if cx.role_data::<H2Conn>().is_some_and(|conn| conn.is_finished(sid)) {

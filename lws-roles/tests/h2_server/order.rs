@@ -3,6 +3,7 @@
 use crate::bench::*;
 use crate::client::*;
 use crate::peer::*;
+use lws_roles::h2::H2Vhost as _;
 use lws_roles::http::mount::Mount;
 use lws_roles::http::settings::HttpVhost as _;
 use lws_roles::http::wsi::HttpWsi;
@@ -151,13 +152,76 @@ fn every_stream_has_a_session_of_its_own() {
     h.leave();
 }
 
-#[test]
-fn rfc9113_8_1_an_answer_before_the_whole_body_asks_not_to_send_it() {
-    let mut h = H2::new(|wsi, reason, _| if let Reason::Http(_) = reason { say_hello(wsi) } else { Ok(()) });
+/// A server that answers before any of a request's body has come, to a client that has sent the head.
+fn early() -> H2 {
+    let answer = |wsi: &mut Wsi<'_>, reason: Reason<'_>, _: &mut Session| match reason {
+        Reason::Http(_) => say_hello(wsi),
+        _ => Ok(()),
+    };
+    let mut h = H2::with(|v| v.h2_stream_window(65_535), answer);
     let head = h.link.client.post(1, "/");
-    assert_eq!(h.ask(head), "headers 1 200 content-length=5, data 1 hello end, rst 1 NO_ERROR");
-    assert_eq!(h.all(&[data(1, b"late", false), data(1, b"", true)]), "");
+    assert_eq!(h.ask(head), "headers 1 200 content-length=5, data 1 hello end");
     assert_eq!(h.log(), "bind, new, filter /, http /, drop, closed");
+    h
+}
+
+/// Some clients drop a complete response when NO_ERROR comes right behind it (curl 7.88 does).
+#[test]
+fn rfc9113_8_1_the_body_of_a_request_that_was_answered_early_is_dropped_as_it_comes() {
+    let mut h = early();
+    assert_eq!(h.all(&[data(1, b"late", false), data(1, b"", true)]), "");
+    assert_eq!(h.ask(data(1, b"x", false)), "rst 1 STREAM_CLOSED", "it had its end");
+    assert!(h.others_go_on());
+    h.leave();
+}
+
+#[test]
+fn rfc9113_8_1_trailers_or_a_reset_end_a_request_that_was_answered_early() {
+    let mut h = early();
+    assert_eq!(h.headers(1, &[("x-sum", "1")], true), "");
+    let head = h.link.client.post(3, "/");
+    assert_eq!(h.ask(head), "headers 3 200 content-length=5, data 3 hello end");
+    assert_eq!(h.all(&[data(3, b"late", false), rst(3)]), "");
+    assert!(h.others_go_on());
+    h.leave();
+}
+
+/// All DATA of a stream that its window has room for.
+fn window_full(last: usize) -> Vec<Vec<u8>> {
+    [16_384, 16_384, 16_384, last].map(|len| data(1, &vec![b'x'; len], false)).into()
+}
+
+#[test]
+fn rfc9113_8_1_no_error_is_said_when_a_client_stands_still_for_the_rest_of_a_body_nobody_wants() {
+    let mut h = early();
+    let mut frames = window_full(16_383);
+    let last = frames.pop().unwrap();
+    assert!(!h.all(&frames).contains("rst"));
+    let answer = h.ask(last);
+    assert!(answer.ends_with("rst 1 NO_ERROR"), "{answer}");
+    assert_eq!(h.ask(data(1, b"on its way", true)), "");
+    assert!(h.others_go_on());
+    h.leave();
+}
+
+#[test]
+fn rfc9113_6_9_1_the_window_holds_for_a_request_that_was_answered_early() {
+    let mut h = early();
+    let answer = h.all(&window_full(16_384));
+    assert!(answer.ends_with("rst 1 FLOW_CONTROL_ERROR"), "{answer}");
+    assert!(h.others_go_on());
+    h.leave();
+}
+
+#[test]
+fn requests_that_were_answered_early_and_never_end_are_bounded() {
+    let mut h = early();
+    for sid in (3..=127).step_by(2) {
+        let head = h.link.client.post(sid, "/");
+        assert_eq!(h.ask(head), format!("headers {sid} 200 content-length=5, data {sid} hello end"));
+    }
+    let head = h.link.client.post(129, "/");
+    assert_eq!(h.ask(head), "headers 129 200 content-length=5, data 129 hello end, rst 1 NO_ERROR");
     h.leave();
 }
 

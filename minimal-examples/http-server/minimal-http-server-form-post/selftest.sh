@@ -16,6 +16,7 @@ posted() {
     expect "location, $what" after-form1.html "$(header location)"
 }
 
+head -c 3000000 /dev/zero | tr '\0' x >"$WORK/large"
 for version in --http1.1 --http2-prior-knowledge; do
     posted "urlencoded $version" "$version" --data-raw "text1=one+two%26%C3%BC+$version&send=hello"
     wait_for "$SERVER_LOG" "text1: \(len [0-9]+\) \"one two&ü $version\""
@@ -32,9 +33,12 @@ for version in --http1.1 --http2-prior-knowledge; do
     expect "status of a cut form $version" 400 "$STATUS"
     get /form1 "$version"
     expect "status of GET $version" 405 "$STATUS"
+    # answered before the body has come
+    get /form1 "$version" -H 'Content-Type: application/json' --data-raw '{}'
+    expect "status of no form $version" 415 "$STATUS"
+    get /form1 "$version" -H 'Content-Type: application/json' --data-binary @"$WORK/large"
+    expect "status of a large one that is no form $version" 415 "$STATUS"
 done
-get /form1 -H 'Content-Type: application/json' --data-raw '{}'
-expect "status of no form" 415 "$STATUS"
 get /form1 --data-raw 'text1=x' -L
 expect_file "after the redirect" mount-origin/after-form1.html "$BODY"
 posted "after all that" --data-raw 'text1=still+here'
