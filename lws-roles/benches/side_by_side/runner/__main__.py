@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from . import picture
-from .config import BUILD, HERE, RUN, curves, servers, workloads
+from .config import BUILD, HERE, RUN, absent, curves, servers, workloads
 from .report import Row, document
 from .session import Session, median
 
@@ -44,14 +44,14 @@ def cpu_model():
     return f"{len(models) or os.cpu_count()} x {models[0] if models else platform.machine()}"
 
 
-def facts(here, absent):
+def facts(here, missing):
     return {
         "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
         "machine": cpu_model(),
         "kernel": f"{platform.system()} {platform.release()}",
         "command": " ".join(["run", *sys.argv[1:]]),
         "versions": {s.name: s.version() for s in here},
-        "skipped": {s.name: s.install for s in absent},
+        "skipped": {s.name: s.install for s in missing} | absent(),
     }
 
 
@@ -84,9 +84,9 @@ def draw(out, rows, all_servers):
 def main():
     a = options()
     quick = not (a.full or a.workload)
-    here, absent = servers()
-    for s in absent:
-        print(f"skipped: {s.name} ({s.install})", file=sys.stderr)
+    here, missing = servers()
+    for name, why in ({s.name: s.install for s in missing} | absent()).items():
+        print(f"skipped: {name} ({why})", file=sys.stderr)
     if a.only:
         names = set(a.only.split(","))
         if unknown := names - {s.name for s in here}:
@@ -103,7 +103,7 @@ def main():
         return
     RUN.mkdir(parents=True, exist_ok=True)
     a.out.mkdir(parents=True, exist_ok=True)
-    session = Session(a.out, facts(here, absent))
+    session = Session(a.out, facts(here, missing))
     budget = a.budget or (110 if quick else 1170 if a.full else 1e9)
     try:
         session.run(plan, a.rounds or (2 if quick else 5), a.secs or (0.3 if quick else 0.6), budget)

@@ -1,6 +1,6 @@
 """What is measured: the rows of servers.toml and workloads.toml, and which of the servers are here.
 
-A command line may name {plain} {tls} ports, {cert} {key} files, the {root} of static files, {build}
+A command line may name {plain} {tls} {h2c} ports, {cert} {key} files, the {root} of static files, {build}
 and {examples} for programs built here, {run} for scratch; {conf:FILE} is a file of servers/ with the
 same words filled in. Ports are free ones, chosen when the program starts.
 """
@@ -31,7 +31,7 @@ def free_ports(n):
     return ports
 
 
-PORTS = dict(zip(("plain", "tls"), free_ports(2)))
+PORTS = dict(zip(("plain", "tls", "h2c"), free_ports(3)))
 
 
 def fill(text, cert="ec"):
@@ -72,6 +72,7 @@ class Server:
         self.base = row.get("base", False)
         self.path = row.get("path")
         self.proto = row.get("proto", {})
+        self.h2c = row.get("h2c", "h2c")
         self.extra = row.get("extra", {})
         self.install = row.get("install", "built by `run`: see its messages")
         self.version_of = row.get("version")
@@ -80,6 +81,10 @@ class Server:
         extra = self.extra.get(workload.name, "")
         own = workload.args if workload.tool == "timers" else ""
         return shlex.split(fill(f"{self.cmd} {extra} {own}", workload.cert))
+
+    def port(self, workload):
+        """Where it is asked."""
+        return PORTS[self.h2c if workload.port == "h2c" else workload.port]
 
     def program(self):
         """Its executable, or None if that isn't installed."""
@@ -136,6 +141,11 @@ class Workload:
 def load_rows(file, key):
     with open(HERE / file, "rb") as f:
         return tomllib.load(f)[key]
+
+
+def absent():
+    """Name -> why it can't be had: peers one would look for."""
+    return {row["name"]: row["why"] for row in load_rows("servers.toml", "absent")}
 
 
 def servers():

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from .config import PORTS, RUN
+from .config import RUN
 
 CPUS = sorted(os.sched_getaffinity(0))
 SERVER_CPU, LOAD_CPU = (CPUS[0], CPUS[1]) if len(CPUS) > 1 else (CPUS[0], CPUS[0])
@@ -87,7 +87,7 @@ class Running:
     """A server that listens, for the length of a `with`."""
 
     def __init__(self, server, workload, prefix=()):
-        self.port = PORTS[workload.port]
+        self.port = server.port(workload)
         self.log_path = RUN / f"{server.name}.log"
         argv = [*pin(SERVER_CPU), *prefix, *server.argv(workload)]
         if port_open(self.port):

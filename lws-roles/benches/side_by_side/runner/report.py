@@ -85,6 +85,7 @@ def summary(rows):
 COLUMNS = {
     "load": [("p50 us", "p50_us", 1), ("p99 us", "p99_us", 1), ("server core", "server_util", 1), ("load core", "load_util", 1)],
     "memory": [("anonymous B", "anon_per_conn", 1), ("RSS before MiB", "rss_before", 2**-20), ("idle CPU", "idle_cpu", 1)],
+    "h2load": [("server core", "server_util", 1), ("load core", "load_util", 1)],
     "start": [("CPU ms", "start_cpu_ms", 1)],
     "size": [("program KiB", "binary", 1 / 1024), ("libraries", "libs", 1)],
     "timers": [],

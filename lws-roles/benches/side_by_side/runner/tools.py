@@ -22,7 +22,7 @@ def own_cpu_s():
 
 
 def load_command(server, w, pid, secs):
-    argv = [str(LOAD), *shlex.split(w.args), "--addr", f"127.0.0.1:{PORTS[w.port]}", "--pid", str(pid)]
+    argv = [str(LOAD), *shlex.split(w.args), "--addr", f"127.0.0.1:{server.port(w)}", "--pid", str(pid)]
     ws = "ws" in w.args.split()[0] or "--kind ws" in w.args
     if ws:
         bcast = argv[1] == "ws-fanout"
@@ -45,6 +45,43 @@ def load(server, w, secs, limit):
     if w.memory and out["alive_of_50"] < 50:
         raise Failed(f"only {out['alive_of_50']:.0f} of 50 idle connections were alive at the end")
     return out
+
+
+def h2load(server, w, secs, limit):
+    """nghttp2's load tool against the running server: a short run tells the rate, then as many requests
+    as take `secs` are counted, with the few that open the connections."""
+    if not shutil.which("h2load"):
+        raise Failed("h2load isn't installed: apt install nghttp2-client")
+    with Running(server, w) as running:
+        scheme = "https" if w.port == "tls" else "http"
+        url = f"{scheme}://127.0.0.1:{running.port}{server.path or '/'}"
+
+        def ask(requests):
+            out = run_pinned(["h2load", "-t", "1", *shlex.split(w.args), "-n", str(requests), url], LOAD_CPU, limit)
+            done = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", out)
+            rate = re.search(r"finished in .*?, ([\d.]+) req/s", out)
+            if not rate or "Application protocol: h2" not in out:
+                raise Failed("h2load: no h2: " + " ".join(out.split())[-120:])
+            if done is None or [int(n) for n in done.groups()] != [requests, 0, 0, 0]:
+                raise Failed(f"h2load: {done.group(0) if done else 'no summary'}")
+            return out, float(rate.group(1))
+
+        _, rate = ask(2000)
+        requests = max(2000, int(rate * secs))
+        noise, own, cpu = Noise(), own_cpu_s(), cpu_ns(running.pid)
+        began = time.monotonic()
+        out, rate = ask(requests)
+        passed = time.monotonic() - began
+        server_s, load_s = (cpu_ns(running.pid) - cpu) / 1e9, own_cpu_s() - own
+        return {
+            "ops": requests,
+            "rate": rate,
+            "server_ns_per_op": server_s * 1e9 / requests,
+            "server_util": server_s / passed,
+            "load_util": load_s / passed,
+            "noise": noise.share(server_s + load_s),
+            "peak_rss": status_kib(running.pid, "VmHWM") * 1024,
+        }
 
 
 def start(server, w, _secs, limit):
@@ -105,7 +142,7 @@ def timers(server, w, _secs, limit):
     return out
 
 
-TOOLS = {"load": load, "start": start, "size": size, "timers": timers}
+TOOLS = {"load": load, "h2load": h2load, "start": start, "size": size, "timers": timers}
 
 
 def measure(server, workload, secs, limit):

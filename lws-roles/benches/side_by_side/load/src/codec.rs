@@ -242,6 +242,48 @@ pub fn deflate(data: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Sends a compressed message and inflates what comes back, so that a server cannot win by sending
+/// nonsense.
+pub fn check_pmd(s: &mut Blocking, frame: &[u8], want: &[u8]) -> io::Result<()> {
+    s.write_all(frame)?;
+    s.flush()?;
+    let (mut raw, mut compressed) = (Vec::new(), false);
+    loop {
+        let mut h = [0u8; 2];
+        s.read_exact(&mut h)?;
+        let len = match h[1] {
+            126 => {
+                let mut l = [0u8; 2];
+                s.read_exact(&mut l)?;
+                u16::from_be_bytes(l) as usize
+            }
+            127 => {
+                let mut l = [0u8; 8];
+                s.read_exact(&mut l)?;
+                u64::from_be_bytes(l) as usize
+            }
+            n => n as usize,
+        };
+        compressed |= h[0] & 0x40 != 0;
+        let at = raw.len();
+        raw.resize(at + len, 0);
+        s.read_exact(&mut raw[at..])?;
+        if h[0] & 0x80 != 0 {
+            break;
+        }
+    }
+    let mut out = Vec::with_capacity(want.len() + 1024);
+    if compressed {
+        raw.extend_from_slice(&[0, 0, 0xff, 0xff]);
+        flate2::Decompress::new(false)
+            .decompress_vec(&raw, &mut out, flate2::FlushDecompress::Sync)
+            .map_err(io::Error::other)?;
+    } else {
+        out = raw;
+    }
+    if out == want { Ok(()) } else { Err(io::Error::other("echo differs after inflate")) }
+}
+
 pub struct WsRequest {
     pub path: String,
     pub proto: String,

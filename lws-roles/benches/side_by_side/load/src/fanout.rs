@@ -13,25 +13,42 @@ pub fn run(a: &Args) -> io::Result<String> {
     net::raise_fd_limit();
     let conns: usize = a.get("conns", 1000);
     let size: usize = a.get("size", 64);
-    let frame = codec::ws_frame(&codec::text_payload(size), a.flag("text"), false);
-    let req = WsRequest { path: a.str("path", "/bcast"), proto: a.str("proto", ""), pmd: false };
+    let pmd = a.flag("pmd");
+    let payload = codec::text_payload(size);
+    let frame = if pmd {
+        codec::ws_frame(&codec::deflate(&payload), a.flag("text"), true)
+    } else {
+        codec::ws_frame(&payload, a.flag("text"), false)
+    };
+    let req = WsRequest { path: a.str("path", "/bcast"), proto: a.str("proto", ""), pmd };
+    let expect = if pmd { 0 } else { size as u64 };
+    // the first subscriber, while it is the only one, looks at what is in a compressed delivery
+    let mut to_check = pmd;
     let tls = a.flag("tls").then(|| net::tls_config("http/1.1", false));
 
     let mut poll = Poll::new()?;
     let mut peers: Vec<(Conn, Ws)> = Vec::with_capacity(conns);
-    net::open_all(
-        a.addr(),
-        tls.as_ref(),
-        conns,
-        |b| codec::ws_request(b, &req),
-        |b| codec::ws_accept(b, &req),
-        |b| {
-            let mut c = b.into_conn()?;
-            poll.registry().register(&mut c.sock, Token(peers.len()), Interest::READABLE | Interest::WRITABLE)?;
-            peers.push((c, Ws::new(size as u64)));
-            Ok(())
-        },
-    )?;
+    let mut open = |conns: usize| {
+        let accept = |b: &mut net::Blocking| {
+            codec::ws_accept(b, &req)?;
+            if std::mem::take(&mut to_check) { codec::check_pmd(b, &frame, &payload) } else { Ok(()) }
+        };
+        net::open_all(
+            a.addr(),
+            tls.as_ref(),
+            conns,
+            |b| codec::ws_request(b, &req),
+            accept,
+            |b| {
+                let mut c = b.into_conn()?;
+                poll.registry().register(&mut c.sock, Token(peers.len()), Interest::READABLE | Interest::WRITABLE)?;
+                peers.push((c, Ws::new(expect)));
+                Ok(())
+            },
+        )
+    };
+    open(1)?;
+    open(conns.saturating_sub(1))?;
     std::thread::sleep(Duration::from_millis(100)); // let the server finish its last subscription
 
     let t0 = Instant::now();

@@ -8,6 +8,7 @@
 //! `servers/lws_server.c` is the same on C libwebsockets.
 
 use lws::prelude::*;
+use lws::ws::Shared;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -77,7 +78,7 @@ const KEPT: usize = 64;
 
 #[derive(Default)]
 struct Broadcast {
-    messages: VecDeque<(Vec<u8>, Write)>,
+    messages: VecDeque<Shared>,
     /// The number of the oldest kept message.
     first: u64,
 }
@@ -104,14 +105,14 @@ impl Protocol for Broadcast {
                         self.first += 1;
                     }
                     let message = std::mem::take(&mut session.partial);
-                    self.messages.push_back((message, Write::ws(rx.binary, true, true)));
+                    self.messages.push_back(if rx.binary { Shared::binary(message) } else { Shared::text(message) });
                     wsi.callback_on_writable_all_protocol();
                 }
             }
             Reason::ServerWriteable => {
                 session.next = session.next.max(self.first);
-                if let Some((message, how)) = self.messages.get((session.next - self.first) as usize) {
-                    wsi.write(message, *how)?;
+                if let Some(message) = self.messages.get((session.next - self.first) as usize) {
+                    wsi.write_shared(message)?;
                     session.next += 1;
                     if session.next < self.first + self.messages.len() as u64 {
                         wsi.callback_on_writable();
