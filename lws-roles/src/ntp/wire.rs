@@ -101,6 +101,16 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
+/// What a good reply tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// What the time was when the reply came, in microseconds since 1970.
+    pub wall_us: u64,
+    /// How far off that can be: half of the way there and back, and what the server knows of its own
+    /// (RFC 5905's root distance).
+    pub within: Duration,
+}
+
 /// A packet that was read. Times of 16.16 bits are given as durations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Packet {
@@ -154,13 +164,12 @@ impl Packet {
         })
     }
 
-    /// What the time was, in microseconds since 1970, when this reply came to the request with `nonce`
-    /// after `elapsed`.
+    /// What time it was when this reply came to the request with `nonce` after `elapsed`.
     ///
     /// # Errors
     /// See [`Refused`]. A reply that is [`Bogus`](Refused::Bogus) says nothing about the server: the
     /// real one may be on its way.
-    pub fn time(&self, nonce: u64, elapsed: Duration) -> Result<u64, Refused> {
+    pub fn time(&self, nonce: u64, elapsed: Duration) -> Result<Told, Refused> {
         if self.mode != 4 || !(1..=4).contains(&self.version) {
             return Err(Refused::NotAReply);
         }
@@ -191,7 +200,7 @@ impl Packet {
         if distance > MAX_DISTANCE {
             return Err(Refused::TooFar(distance));
         }
-        Ok(self.transmit.unix_us() + round_trip.as_micros() as u64 / 2)
+        Ok(Told { wall_us: self.transmit.unix_us() + round_trip.as_micros() as u64 / 2, within: distance })
     }
 }
 

@@ -29,7 +29,7 @@ fn set(packet: &mut [u8], at: usize, time: Timestamp) {
 fn judged(change: impl FnOnce(&mut [u8; PACKET]), elapsed: Duration) -> Result<u64, Refused> {
     let mut packet = reply();
     change(&mut packet);
-    Packet::parse(&packet).unwrap().time(NONCE, elapsed)
+    Packet::parse(&packet).unwrap().time(NONCE, elapsed).map(|told| told.wall_us)
 }
 
 #[test]
