@@ -1,7 +1,7 @@
 //! Replays the corpus of the fuzz targets (`fuzz/`): the checks of `fuzz/harness` hold for each file.
 //! Whatever fuzzing finds is added there, so this is its regression test as well.
 
-#![cfg(all(feature = "deflate", feature = "dns"))]
+#![cfg(all(feature = "deflate", feature = "dns", feature = "ntp"))]
 
 #[path = "../fuzz/harness/mod.rs"]
 mod harness;
@@ -36,4 +36,14 @@ fn rfc6455_4_handshakes() {
 #[test]
 fn rfc1035_4_messages() {
     replay("dns_wire", harness::dns::run);
+}
+
+#[test]
+fn rfc5905_7_3_packets() {
+    replay("ntp_wire", harness::ntp::run);
+}
+
+#[test]
+fn rfc8259_documents() {
+    replay("lejp", harness::lejp::run);
 }

@@ -320,8 +320,7 @@ fn a_server_that_is_dead_does_not_keep_the_others_from_being_heard() {
 fn the_clock_stays_right_and_no_single_round_moves_it_far() {
     let drift = Rc::new(RefCell::new(0_i64));
     let by = Rc::clone(&drift);
-    let moving: Answer =
-        Box::new(move |request, now| vec![good(request, now.wrapping_add_signed(*by.borrow()))]);
+    let moving: Answer = Box::new(move |request, now| vec![good(request, now.wrapping_add_signed(*by.borrow()))]);
     let mut world = World::with(kind(), vec![moving], |s| s.poll(Duration::from_secs(64)), |builder| builder);
     world.run(1);
     assert!(world.off() < 10_000);

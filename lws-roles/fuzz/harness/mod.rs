@@ -12,6 +12,8 @@
 pub(crate) mod dns;
 pub(crate) mod frames;
 pub(crate) mod handshake;
+pub(crate) mod lejp;
+pub(crate) mod ntp;
 
 use lws_roles as lws;
 

@@ -9,7 +9,9 @@ use lws_roles as lws;
 use lws::http::settings::HttpVhost;
 use lws::system::log::{Level, set_log_level};
 use lws::tls::ClientTls;
-use lws::{Close, ConnectInfo, Context, MemoryNet, MemoryOptions, MemoryPeer, Vh, Vhost, Write, Wsi, WsiId};
+use lws::{
+    Close, ConnectInfo, Context, ContextBuilder, MemoryNet, MemoryOptions, MemoryPeer, Vh, Vhost, Write, Wsi, WsiId,
+};
 use std::time::Duration;
 
 pub(crate) struct Bench {
@@ -65,11 +67,15 @@ impl Bench {
     }
 
     pub(crate) fn on(options: MemoryOptions, client: ClientTls, vhosts: impl FnOnce(&Log) -> Vec<Vhost>) -> Self {
+        Self::built(lws::context().memory(options), client, vhosts)
+    }
+
+    pub(crate) fn built(builder: ContextBuilder, client: ClientTls, vhosts: impl FnOnce(&Log) -> Vec<Vhost>) -> Self {
         // cuts and refusals are part of it
         set_log_level(Level::ERR, None);
         let (log, talks) = (Log::default(), Talks::default());
         let agent = Vhost::new("client").client_tls(client).protocol(Agent { talks: talks.clone() });
-        let builder = vhosts(&log).into_iter().fold(lws::context().memory(options), lws::ContextBuilder::vhost);
+        let builder = vhosts(&log).into_iter().fold(builder, ContextBuilder::vhost);
         let context = builder.vhost(agent).create().expect("the settings are right");
         Self { context, log, talks, ids: Vec::new() }
     }

@@ -7,6 +7,8 @@ mod allowances;
 mod bench;
 mod certs;
 mod client_certs;
+#[cfg(feature = "ntp")]
+mod clock;
 mod cuts;
 mod early;
 mod facts;
