@@ -230,6 +230,11 @@ impl Cx<'_> {
         self.conn().map(|c| c.vhost)
     }
 
+    /// Whether [`select_vhost`](Self::select_vhost) has a choice.
+    pub fn shares_listener(&self) -> bool {
+        self.vhost().is_some_and(|now| crate::vhost::is_shared(&self.svc.vhosts, now))
+    }
+
     /// Moves the connection to the vhost that `host` names among those that share its listen socket:
     /// exactly, else by wildcard, without case. When none has that name it is the first of them;
     /// under TLS, where the client has named one already, it stays. Its session ends with `drop`

@@ -96,9 +96,38 @@ impl Fields {
         self.add_bytes(name, &digits[at..])
     }
 
+    /// Adds those fields of another list whose names aren't here yet, several of one name together.
+    ///
+    /// # Errors
+    /// [`FieldError::TooMuch`]; those before are there then.
+    pub fn add_missing(&mut self, other: &Self) -> Result<(), FieldError> {
+        let before = self.index.len();
+        for entry in &other.index {
+            let (start, end) = (entry.start as usize, entry.end as usize);
+            let line = other.wire.get(start..end).unwrap_or_default();
+            let name = line.get(..entry.name_len as usize).unwrap_or_default();
+            let mine = self.index.get(..before).unwrap_or_default();
+            if values_of(mine, &self.wire, name).next().is_some() {
+                continue;
+            }
+            let at = self.wire.len();
+            if at + line.len() > MAX_FIELD_BYTES {
+                return Err(FieldError::TooMuch);
+            }
+            self.wire.extend_from_slice(line);
+            self.index.push(Entry { start: at as u32, name_len: entry.name_len, end: self.wire.len() as u32 });
+        }
+        Ok(())
+    }
+
     /// The first value of `name`, compared without case.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.get_all(name).next()
+    }
+
+    /// Every value of `name`, compared without case, in the order they were added.
+    pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        values_of(&self.index, &self.wire, name.as_bytes())
     }
 
     /// Whether a field of that name, compared without case, is there.
@@ -138,16 +167,39 @@ impl Fields {
     }
 }
 
+/// The values of these fields that have a name, compared without case.
+fn values_of<'a>(index: &'a [Entry], wire: &'a [u8], name: &[u8]) -> impl Iterator<Item = &'a [u8]> {
+    index.iter().filter(move |e| e.name_len as usize == name.len()).filter_map(move |e| {
+        let (found, rest) = wire.get(e.start as usize..e.end as usize)?.split_at_checked(name.len())?;
+        // behind the name are ": ", the value and CR LF
+        if found.eq_ignore_ascii_case(name) { rest.get(2..rest.len() - 2) } else { None }
+    })
+}
+
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter().map(|(n, v)| (n, String::from_utf8_lossy(v)))).finish()
     }
 }
 
-/// RFC 9110 5.6.2 `tchar`.
+/// RFC 9110 5.6.2 `tchar`, by byte.
+static TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).is_ascii_alphanumeric();
+        b += 1;
+    }
+    let mut marks: &[u8] = b"!#$%&'*+-.^_`|~";
+    while let [mark, rest @ ..] = marks {
+        table[*mark as usize] = true;
+        marks = rest;
+    }
+    table
+};
+
 fn is_token_byte(b: u8) -> bool {
-    matches!(b, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~')
-        || b.is_ascii_alphanumeric()
+    TOKEN_BYTES[usize::from(b)]
 }
 
 /// RFC 9110 5.5: visible characters, blanks and `obs-text`.
@@ -170,6 +222,15 @@ mod tests {
         assert_eq!(f.get("CONTENT-TYPE"), Some(&b"text/html"[..]));
         assert_eq!(f.get("x-empty"), Some(&b""[..]));
         assert_eq!(f.iter().map(|(n, _)| n).collect::<Vec<_>>(), ["Content-Type", "content-length", "x-empty", "zero"]);
+        let mut more = Fields::new();
+        more.add("x-Empty", "no").unwrap();
+        more.add("server", "s").unwrap();
+        more.add("Server", "t").unwrap();
+        more.add("content-typ", "no prefix").unwrap();
+        f.add_missing(&more).unwrap();
+        assert_eq!(f.get_all("X-EMPTY").collect::<Vec<_>>(), [b""]);
+        assert!(f.as_h1().ends_with(b"zero: 0\r\nserver: s\r\nServer: t\r\ncontent-typ: no prefix\r\n"));
+        assert_eq!((f.get("server"), f.get("serve"), f.len()), (Some(&b"s"[..]), None, 7));
         f.clear();
         assert!(f.is_empty() && f.as_h1().is_empty());
     }
@@ -193,6 +254,10 @@ mod tests {
         let big = "v".repeat(MAX_FIELD_BYTES - 100);
         f.add("a", &big).unwrap();
         assert_eq!(f.add("b", &"v".repeat(100)), Err(FieldError::TooMuch));
+        assert_eq!(f.len(), 1);
+        let mut more = Fields::new();
+        more.add("b", &"v".repeat(100)).unwrap();
+        assert_eq!(f.add_missing(&more), Err(FieldError::TooMuch));
         assert_eq!(f.len(), 1);
     }
 }

@@ -11,7 +11,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn echo(log: &Log) -> User {
     User::new(log).on(|wsi, reason, _| {
@@ -95,7 +95,12 @@ fn errors_name_the_place_and_the_reason() {
     assert!(error.contains(&format!(":{port}: Address already in use")), "{error}");
     assert!(log.all().is_empty() && cx.connections() == 0);
     drop(taken);
-    cx.create_vhost(spec(&log).port(port).iface("127.0.0.1")).unwrap();
+    // a client of another test may have the port for a moment
+    let end = Instant::now() + Duration::from_secs(20);
+    while let Err(e) = cx.create_vhost(spec(&log).port(port).iface("127.0.0.1")) {
+        assert!(Instant::now() < end, "{e}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

@@ -316,6 +316,11 @@ fn sharing(vhosts: &[VhostInfo], now: VhostId) -> Option<impl Iterator<Item = (V
     Some(all.filter(move |(_, v)| v.listener == Some(listener) && !v.destroyed))
 }
 
+/// Whether another vhost has the same listener.
+pub(crate) fn is_shared(vhosts: &[VhostInfo], now: VhostId) -> bool {
+    sharing(vhosts, now).is_some_and(|mut all| all.nth(1).is_some())
+}
+
 /// As [`named_by_host`] for a name without port: exactly, without case, else by the longest wildcard.
 pub(crate) fn named(vhosts: &[VhostInfo], now: VhostId, name: &str) -> Option<VhostId> {
     let exact = sharing(vhosts, now)?.find(|(_, v)| v.name.eq_ignore_ascii_case(name));

@@ -13,7 +13,8 @@ pub struct Settings {
 impl Settings {
     /// The value of type `T`, if one was set.
     pub fn get<T: 'static>(&self) -> Option<Rc<T>> {
-        self.values.iter().find_map(|v| Rc::clone(v).downcast().ok())
+        let value = self.values.iter().find(|v| v.is::<T>())?;
+        Rc::clone(value).downcast().ok()
     }
 
     /// The value of type `T`, made by default when there is none. A value that was handed out by

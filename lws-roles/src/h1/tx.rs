@@ -6,7 +6,7 @@
 use crate::http::chunked::{LAST_CHUNK, chunk_head};
 use crate::http::date;
 use crate::http::head::{Version, list_tokens};
-use crate::http::outgoing::{Outgoing, Piece};
+use crate::http::outgoing::{Outgoing, Piece, decimal};
 use crate::http::status;
 use crate::http::transaction::Transaction;
 use lws_core::{BodyLength, Fields, Head, RoleTx, TxCx, Write, WriteError};
@@ -95,11 +95,8 @@ fn interim(out: &mut Vec<u8>, code: u16, head: &Head<'_>) {
 
 /// Whether the response itself says that the connection ends with it.
 fn says_close(fields: &Fields) -> bool {
-    let values = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("connection"));
-    values
-        .filter_map(|(_, v)| std::str::from_utf8(v).ok())
-        .flat_map(list_tokens)
-        .any(|t| t.eq_ignore_ascii_case("close"))
+    let values = fields.get_all("connection");
+    values.filter_map(|v| std::str::from_utf8(v).ok()).flat_map(list_tokens).any(|t| t.eq_ignore_ascii_case("close"))
 }
 
 /// The field that says where the body ends.
@@ -115,7 +112,9 @@ fn framing(out: &mut Vec<u8>, code: u16, head: &Head<'_>, outgoing: Outgoing) {
         (BodyLength::None | BodyLength::Unknown, _) if code == 304 => {}
         (BodyLength::None, _) => out.extend_from_slice(b"content-length: 0\r\n"),
         (BodyLength::Known(n), _) => {
-            let _ = write!(out, "content-length: {n}\r\n");
+            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(decimal(n, &mut [0; 20]));
+            out.extend_from_slice(b"\r\n");
         }
         (BodyLength::Unknown, _) => {}
     }

@@ -16,7 +16,7 @@ use super::send::end_stream;
 use super::write;
 use crate::http::date;
 use crate::http::exchange::{Arrival, Exchange, Step};
-use crate::http::outgoing::{Outgoing, Piece};
+use crate::http::outgoing::{Outgoing, Piece, decimal};
 use crate::http::transaction::Transaction;
 use lws_core::{
     BodyLength, Close, Cx, Farewell, Flow, Halves, Head, Pending, RoleRx, RoleTx, RxBuf, TxCx, Write, WriteError,
@@ -189,18 +189,4 @@ fn announce(encoder: &mut Encoder, status: u16, head: &Head<'_>, now: u64, out: 
     };
     let mut digits = [0; 20];
     encoder.field(b"content-length", decimal(length, &mut digits), out);
-}
-
-/// The digits of a number, at the end of `room`.
-fn decimal(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
-    let mut at = room.len();
-    for digit in room.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-        at -= 1;
-        if number == 0 {
-            break;
-        }
-    }
-    room.get(at..).unwrap_or_default()
 }

@@ -87,8 +87,8 @@ pub(super) fn body_length(status: u16, head: &Head<'_>) -> Result<BodyLength, Wr
     if head.fields.contains("transfer-encoding") {
         return Err(FieldError::Name.into());
     }
-    let mut lengths = head.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-    let Some((_, value)) = lengths.next() else { return Ok(head.body) };
+    let mut lengths = head.fields.get_all("content-length");
+    let Some(value) = lengths.next() else { return Ok(head.body) };
     //= rfc9110#8.6 no Content-Length in a 1xx or 204 response
     if lengths.next().is_some() || status < 200 || status == 204 {
         return Err(FieldError::Name.into());
@@ -99,6 +99,20 @@ pub(super) fn body_length(status: u16, head: &Head<'_>) -> Result<BodyLength, Wr
         BodyLength::Known(n) if n != length => Err(FieldError::Value.into()),
         _ => Ok(BodyLength::Known(length)),
     }
+}
+
+/// The digits of a number, at the end of `room`.
+pub(crate) fn decimal(mut number: u64, room: &mut [u8; 20]) -> &[u8] {
+    let mut at = room.len();
+    for digit in room.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+        at -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    room.get(at..).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::head::{HeadLimits, MAX_HEADERS};
 use super::mount::Mount;
 use lws_core::{Cx, FieldError, Fields, Settings, Vhost};
+use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,6 +27,9 @@ pub(crate) struct HttpSettings {
     /// The value of Strict-Transport-Security.
     pub(crate) transport_security: Option<String>,
     pub(crate) error_document_404: Option<String>,
+    /// What every response has, without and with TLS.
+    common: OnceCell<Fields>,
+    common_tls: OnceCell<Fields>,
 }
 
 impl Default for HttpSettings {
@@ -43,6 +47,8 @@ impl Default for HttpSettings {
             security: false,
             transport_security: None,
             error_document_404: None,
+            common: OnceCell::new(),
+            common_tls: OnceCell::new(),
         }
     }
 }
@@ -82,28 +88,29 @@ impl HttpSettings {
 
     /// Adds what every response of the vhost has, unless it is there already.
     pub(crate) fn add_common(&self, fields: &mut Fields, under_tls: bool) -> Result<(), FieldError> {
-        for (name, value) in self.headers.iter() {
-            if !fields.contains(name) {
-                fields.add_bytes(name, value)?;
-            }
-        }
-        if self.security {
-            for (name, value) in SECURITY {
-                if !fields.contains(name) {
-                    fields.add(name, value)?;
-                }
-            }
-        }
         //= rfc6797#7.2 an HSTS host MUST NOT include the field in responses over non-secure transport
-        if let Some(value) = self.transport_security.as_ref().filter(|_| under_tls)
-            && !fields.contains("strict-transport-security")
-        {
-            fields.add("strict-transport-security", value)?;
+        let common = if under_tls { &self.common_tls } else { &self.common };
+        fields.add_missing(common.get_or_init(|| self.common(under_tls)))
+    }
+
+    /// Put together once. What can't be sent was refused when it was set, or by [`check`](Self::check).
+    fn common(&self, under_tls: bool) -> Fields {
+        let mut all = self.headers.clone();
+        let mut add = |name: &str, value: &str| {
+            if !all.contains(name) {
+                let _ = all.add(name, value);
+            }
+        };
+        if self.security {
+            SECURITY.iter().for_each(|(name, value)| add(name, value));
         }
-        match &self.server_string {
-            Some(server) if !fields.contains("server") => fields.add("server", server),
-            _ => Ok(()),
+        if let Some(value) = self.transport_security.as_ref().filter(|_| under_tls) {
+            add("strict-transport-security", value);
         }
+        if let Some(server) = &self.server_string {
+            add("server", server);
+        }
+        all
     }
 
     /// What is wrong with the settings, if anything; the text names the setting.

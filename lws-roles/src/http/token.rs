@@ -123,16 +123,16 @@ const fn longest() -> usize {
     max
 }
 
-/// All tokens ordered by the length of their names.
-const BY_LENGTH: [Token; COUNT] = {
-    let mut out = [Token::Host; COUNT];
+/// All tokens and their names, ordered by the length of the names.
+static BY_LENGTH: [(Token, &[u8]); COUNT] = {
+    let mut out: [(Token, &[u8]); COUNT] = [(Token::Host, b""); COUNT];
     let mut filled = 0;
     let mut len = 0;
     while len <= LONGEST {
         let mut i = 0;
         while i < COUNT {
             if Token::ALL[i].name().len() == len {
-                out[filled] = Token::ALL[i];
+                out[filled] = (Token::ALL[i], Token::ALL[i].name().as_bytes());
                 filled += 1;
             }
             i += 1;
@@ -144,7 +144,7 @@ const BY_LENGTH: [Token; COUNT] = {
 
 /// Where in [`BY_LENGTH`] the names of each length start; one more entry than
 /// lengths, so that `[len]..[len + 1]` is always a valid pair.
-const STARTS: [u8; LONGEST + 2] = {
+static STARTS: [u8; LONGEST + 2] = {
     let mut out = [0u8; LONGEST + 2];
     let mut len = 0;
     while len <= LONGEST {
@@ -162,6 +162,17 @@ const STARTS: [u8; LONGEST + 2] = {
     out
 };
 
+/// Each byte in lower case: one load where a comparison without case takes several steps.
+static LOWER: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = (b as u8).to_ascii_lowercase();
+        b += 1;
+    }
+    table
+};
+
 impl Token {
     /// The token of a field name in any case, or `None` for a name that C
     /// has no number for (those are found with `header_by_name`).
@@ -169,11 +180,12 @@ impl Token {
     pub fn from_name(name: &[u8]) -> Option<Self> {
         let from = *STARTS.get(name.len())?;
         let to = *STARTS.get(name.len() + 1)?;
-        BY_LENGTH
-            .get(usize::from(from)..usize::from(to))?
-            .iter()
-            .copied()
-            .find(|token| token.name().as_bytes().eq_ignore_ascii_case(name))
+        // the first letters tell nearly all names of one length apart
+        let lower = |b: &u8| LOWER[usize::from(*b)];
+        let first = lower(name.first()?);
+        let of_length = BY_LENGTH.get(usize::from(from)..usize::from(to))?.iter();
+        let mut likely = of_length.filter(|(_, known)| known.first() == Some(&first));
+        likely.find(|(_, known)| name.iter().map(lower).eq(known.iter().copied())).map(|(token, _)| *token)
     }
 
     /// C's index (`WSI_TOKEN_*`), for traces and ports.

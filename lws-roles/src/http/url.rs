@@ -163,11 +163,11 @@ pub fn split_host_port(authority: &str) -> Result<(&str, Option<u16>), UrlError>
             None => return Err(UrlError::Host),
         }
     } else {
-        let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-        if !host.bytes().all(is_reg_name) {
-            return Err(UrlError::Host);
+        let end = authority.bytes().position(|b| !REG_NAME[usize::from(b)]).unwrap_or(authority.len());
+        match authority.split_at(end) {
+            (host, "") => (host, ""),
+            (host, rest) => (host, rest.strip_prefix(':').ok_or(UrlError::Host)?),
         }
-        (host, port)
     };
     if port.is_empty() {
         return Ok((host, None));
@@ -180,6 +180,16 @@ pub fn split_host_port(authority: &str) -> Result<(&str, Option<u16>), UrlError>
         _ => Err(UrlError::Port),
     }
 }
+
+static REG_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = is_reg_name(b as u8);
+        b += 1;
+    }
+    table
+};
 
 /// A byte of a reg-name (RFC 3986 3.2.2).
 const fn is_reg_name(byte: u8) -> bool {

@@ -11,6 +11,7 @@
 //! Offsets are of the servers' time to a clock of ours that never steps, so that replies which came at
 //! different moments compare. Numbers only: no clock, no socket.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 /// The least that an answer is taken to be off by: clocks that are right differ by as much.
@@ -46,7 +47,7 @@ impl Sample {
 pub(super) fn agreed(samples: &[Sample]) -> Option<(i64, Duration)> {
     // the most overlap begins where some interval begins
     let holds = |at: i64| samples.iter().filter(move |s| s.low_us() <= at && at <= s.high_us());
-    let best = samples.iter().map(|s| s.low_us()).max_by_key(|&from| (holds(from).count(), -from))?;
+    let best = samples.iter().map(|s| s.low_us()).max_by_key(|&from| (holds(from).count(), Reverse(from)))?;
     if holds(best).count() * 2 <= samples.len() {
         return None;
     }

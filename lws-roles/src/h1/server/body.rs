@@ -62,7 +62,7 @@ impl H1Rx {
     /// The request isn't complete: its rest is read away.
     fn leave_body(&mut self, cx: &mut Cx<'_>, rest: BodyReader) -> Flow {
         self.state = State::Discard(rest, 0);
-        self.exchange.set_content_timeout(cx);
+        self.exchange.set_content_timeout(cx, &HttpSettings::of(cx));
         cx.hold_rx(false);
         Flow::Continue
     }

@@ -9,6 +9,7 @@
 //! Called after every callback that may have left something.
 
 use super::{Exchange, Stage, Step, Stop};
+use crate::http::settings::HttpSettings;
 use crate::http::transaction::{Outgoing, Transaction};
 use lws_core::{Close, Cx, Pending, Write};
 
@@ -59,7 +60,7 @@ impl Exchange {
         if cx.is_backlogged() {
             if !std::mem::replace(&mut self.finishing, true) {
                 // also when user code had put it off: nothing but the peer is waited for now
-                self.set_content_timeout(cx);
+                self.set_content_timeout(cx, &HttpSettings::of(cx));
             }
             cx.hold_rx(true);
             cx.want_write();

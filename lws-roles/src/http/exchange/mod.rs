@@ -144,7 +144,7 @@ impl Exchange {
             cx.user(Reason::HttpBody(piece)).map_err(Step::Close)?;
         }
         if cx.timeout() == Some(Pending::HttpContent) {
-            self.set_content_timeout(cx);
+            self.set_content_timeout(cx, &HttpSettings::of(cx));
         }
         Ok(())
     }
@@ -166,7 +166,7 @@ impl Exchange {
     /// There is room for output.
     pub(crate) fn writeable(&mut self, cx: &mut Cx<'_>) -> Step {
         if cx.timeout() == Some(Pending::HttpContent) {
-            self.set_content_timeout(cx);
+            self.set_content_timeout(cx, &HttpSettings::of(cx));
         }
         if self.finishing {
             return self.finish(cx);
@@ -266,8 +266,7 @@ impl Exchange {
     // --- the timeout -------------------------------------------------------------------------------
 
     /// The peer gets another while, for its body or to take the response.
-    pub(crate) fn set_content_timeout(&mut self, cx: &mut Cx<'_>) {
-        let settings = HttpSettings::of(cx);
+    pub(crate) fn set_content_timeout(&mut self, cx: &mut Cx<'_>, settings: &HttpSettings) {
         self.waited = None;
         cx.set_timeout(Pending::HttpContent, Some(micros(settings.content_timeout)));
     }
@@ -278,7 +277,7 @@ impl Exchange {
         let waits = cx.buffered();
         let moves = waits > 0 && self.waited.is_none_or(|before| waits < before);
         if moves {
-            self.set_content_timeout(cx);
+            self.set_content_timeout(cx, &HttpSettings::of(cx));
             self.waited = Some(waits);
         }
         moves

@@ -56,14 +56,17 @@ impl Exchange {
                 text.push_str(part(&t.head));
             }
         }
-        copy(cx, text, |head| head.host().unwrap_or_default());
-        let choice = cx.select_vhost(text, Reason::HttpDropProtocol);
+        let mut choice = VhostChoice::Stayed;
+        if cx.shares_listener() {
+            copy(cx, text, |head| head.host().unwrap_or_default());
+            choice = cx.select_vhost(text, Reason::HttpDropProtocol);
+        }
         if choice == VhostChoice::Moved {
             self.fresh = false;
         }
         copy(cx, text, RequestHead::path);
         let settings = HttpSettings::of(cx);
-        self.set_content_timeout(cx);
+        self.set_content_timeout(cx, &settings);
 
         let Some(t) = cx.role_data::<Transaction>() else { return Err(Close::ABORT.into()) };
         let method = t.head.method();

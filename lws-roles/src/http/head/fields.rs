@@ -49,6 +49,8 @@ struct Field {
 pub struct Fields {
     buf: Vec<u8>,
     list: Vec<Field>,
+    /// The tokens in the list, a bit each: most that are asked for aren't there.
+    present: u128,
 }
 
 impl Fields {
@@ -56,6 +58,7 @@ impl Fields {
     pub(super) fn clear(&mut self) {
         self.buf.clear();
         self.list.clear();
+        self.present = 0;
     }
 
     /// Copies `head`, from the start line to the blank line, and indexes the
@@ -91,9 +94,14 @@ impl Fields {
             let name = field.name.as_bytes();
             let spans = Span::within(head, name).zip(Span::within(head, field.value));
             let (name_span, value) = spans.ok_or(HeadError::Field)?;
-            self.list.push(Field { name: name_span, value, token: Token::from_name(name) });
+            self.add(name_span, value, Token::from_name(name));
         }
         Ok(())
+    }
+
+    fn add(&mut self, name: Span, value: Span, token: Option<Token>) {
+        self.present |= token.map_or(0, bit);
+        self.list.push(Field { name, value, token });
     }
 
     /// Appends a field to the buffer and the list: the value's span, or `None` past 4 GB.
@@ -104,7 +112,7 @@ impl Fields {
         let (name_span, value_span) = spans?;
         self.buf.extend_from_slice(name);
         self.buf.extend_from_slice(value);
-        self.list.push(Field { name: name_span, value: value_span, token: Token::from_name(name) });
+        self.add(name_span, value_span, Token::from_name(name));
         Some(value_span)
     }
 
@@ -129,7 +137,8 @@ impl Fields {
     }
 
     fn values(&self, token: Token) -> impl Iterator<Item = &[u8]> {
-        self.list.iter().filter(move |field| field.token == Some(token)).map(|field| self.bytes(field.value))
+        let list = if self.has(token) { self.list.as_slice() } else { &[] };
+        list.iter().filter(move |field| field.token == Some(token)).map(|field| self.bytes(field.value))
     }
 
     /// How many header fields there are, repetitions counted.
@@ -140,8 +149,8 @@ impl Fields {
 
     /// Whether the field is there, whatever its value.
     #[must_use]
-    pub fn has(&self, token: Token) -> bool {
-        self.list.iter().any(|field| field.token == Some(token))
+    pub const fn has(&self, token: Token) -> bool {
+        self.present & bit(token) != 0
     }
 
     /// The value of the first field of this name, if it is UTF-8 (C:
@@ -205,6 +214,11 @@ impl Fields {
         let meant = version == Version::Http11 && self.connection_has("upgrade");
         self.list(Token::Upgrade).filter(move |_| meant)
     }
+}
+
+/// A token's bit; C's numbers are below 128.
+const fn bit(token: Token) -> u128 {
+    1 << token.number()
 }
 
 impl fmt::Debug for Fields {
