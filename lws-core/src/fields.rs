@@ -137,11 +137,15 @@ impl Fields {
 
     /// Names and values in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.iter_bytes().filter_map(|(name, value)| Some((std::str::from_utf8(name).ok()?, value)))
+    }
+
+    /// As [`iter`](Self::iter), for who doesn't need names as text.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.index.iter().filter_map(|e| {
             let (start, end) = (e.start as usize, e.end as usize);
             let name_end = start + e.name_len as usize;
-            let name = std::str::from_utf8(self.wire.get(start..name_end)?).ok()?;
-            Some((name, self.wire.get(name_end + 2..end - 2)?))
+            Some((self.wire.get(start..name_end)?, self.wire.get(name_end + 2..end - 2)?))
         })
     }
 

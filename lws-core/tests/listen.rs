@@ -287,7 +287,7 @@ fn out_of_descriptors_the_loop_sleeps_and_goes_on_when_there_are_some() {
     assert!(clients.len() > 20);
     // every descriptor is taken: one is given back, one connection gets in, the rest has to wait
     drop(clients.pop());
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     let mut turns = 0;
     while start.elapsed() < Duration::from_millis(1_200) {
         cx.service(Some(Duration::from_millis(1_200).saturating_sub(start.elapsed()))).unwrap();

@@ -229,8 +229,7 @@ impl NetRx {
             BodyKind::Length(length) => BodyLength::Known(length),
             _ => BodyLength::Unknown,
         };
-        let priority = t.head.headers().find(|(name, _)| *name == "priority");
-        let priority = priority.map(|(_, value)| Priority::parse(value));
+        let priority = t.head.header_by_name("priority").map(|value| Priority::parse(value.as_bytes()));
         let key = conn.table.next_key();
         let halves = stream::halves(Arrival { body, websocket }, refusal);
         let Some(wsi) = cx.add_stream(key, halves, Some(t)) else {

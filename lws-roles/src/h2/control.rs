@@ -41,9 +41,7 @@ impl NetRx {
                     return Err((ErrorCode::ProtocolError, "PRIORITY_UPDATE from a server"));
                 }
                 let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-                if let Some(stream) = conn.table.by_number(stream) {
-                    stream.priority = Some(Priority::parse(value));
-                }
+                conn.table.prioritise(stream, Priority::parse(value));
                 Ok(())
             }
         }

@@ -396,7 +396,7 @@ impl TrailerReader {
 /// Checks a field that isn't a pseudo field.
 fn check_regular(field: Field<'_>) -> Result<(), HeadFault> {
     //= rfc9113#8.2.1 a field name MUST NOT contain 0x00-0x20, 0x41-0x5a, 0x7f-0xff, or a colon
-    if field.name.is_empty() || !field.name.iter().all(|b| is_name_byte(*b)) {
+    if field.name.is_empty() || !field.name.iter().all(|b| NAME_BYTES[usize::from(*b)]) {
         return Err(Malformed::Name.into());
     }
     check_value(field.value)?;
@@ -416,6 +416,16 @@ fn check_value(value: &[u8]) -> Result<(), HeadFault> {
     }
     Ok(())
 }
+
+static NAME_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = is_name_byte(b as u8);
+        b += 1;
+    }
+    table
+};
 
 /// A token character (RFC 9110 5.6.2) that isn't an upper-case letter.
 const fn is_name_byte(byte: u8) -> bool {
@@ -483,17 +493,17 @@ fn write_fields(encoder: &mut Encoder, fields: &Fields, out: &mut Vec<u8>) {
     // what a `connection` field names is about the connection, too (RFC 9110 7.6.1)
     let nominated = fields.get("connection").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
     let is_nominated = |name: &[u8]| list_tokens(nominated).any(|n| n.as_bytes().eq_ignore_ascii_case(name));
-    for (name, value) in fields.iter() {
+    for (name, value) in fields.iter_bytes() {
         let mut short = [0u8; 64];
         let long;
         let name = match short.get_mut(..name.len()) {
             Some(lower) => {
-                lower.copy_from_slice(name.as_bytes());
+                lower.copy_from_slice(name);
                 lower.make_ascii_lowercase();
                 &*lower
             }
             None => {
-                long = name.to_ascii_lowercase().into_bytes();
+                long = name.to_ascii_lowercase();
                 &long
             }
         };

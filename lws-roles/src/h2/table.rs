@@ -76,6 +76,8 @@ pub(super) struct Table {
     /// Numbers and keys, sorted.
     numbers: Vec<(u32, u32)>,
     turns: VecDeque<u32>,
+    /// Some stream has another urgency than all have by default.
+    mixed: bool,
 }
 
 impl Table {
@@ -95,6 +97,7 @@ impl Table {
     /// Adds a stream, whose number is above all before. Its key is [`next_key`](Self::next_key)'s.
     pub(super) fn insert(&mut self, stream: Stream) -> u32 {
         let key = self.next_key();
+        self.mixed |= stream.urgency() != Priority::default().urgency;
         self.numbers.push((stream.sid, key));
         match self.free.pop() {
             Some(key) => {
@@ -146,6 +149,14 @@ impl Table {
         self.slab.iter_mut().flatten()
     }
 
+    /// The peer says whose turn is to come first.
+    pub(super) fn prioritise(&mut self, sid: u32, priority: Priority) {
+        if let Some(stream) = self.by_number(sid) {
+            stream.priority = Some(priority);
+            self.mixed |= priority.urgency != Priority::default().urgency;
+        }
+    }
+
     /// The connections of all streams, those of the lowest numbers first.
     pub(super) fn wsis(&self) -> Vec<WsiId> {
         self.numbers.iter().filter_map(|(_, key)| Some(self.get(*key)?.wsi)).collect()
@@ -183,24 +194,20 @@ impl Table {
     }
 
     /// Takes out whose turn it is: the most urgent, of equals the one that has waited longest.
-    //= rfc9218#10 lower urgency values first
     pub(super) fn next_turn(&mut self) -> Option<u32> {
-        let urgency = |key: &u32| self.slab.get(*key as usize).and_then(Option::as_ref).map_or(7, Stream::urgency);
-        let mut best: Option<(usize, u8)> = None;
-        for (at, key) in self.turns.iter().enumerate() {
-            let urgency = urgency(key);
-            if best.is_none_or(|(_, least)| urgency < least) {
-                best = Some((at, urgency));
-            }
-        }
-        let key = match best? {
-            (0, _) => self.turns.pop_front(),
-            (at, _) => self.turns.remove(at),
-        }?;
+        let at = if self.mixed { self.most_urgent() } else { 0 };
+        let key = self.turns.remove(at)?;
         if let Some(stream) = self.get_mut(key) {
             stream.queued = false;
         }
         Some(key)
+    }
+
+    //= rfc9218#10 lower urgency values first
+    fn most_urgent(&self) -> usize {
+        let urgency = |key: &u32| self.get(*key).map_or(7, Stream::urgency);
+        // the first of those that are equal
+        self.turns.iter().enumerate().min_by_key(|(_, key)| urgency(key)).map_or(0, |(at, _)| at)
     }
 
     /// It had its turn and has more: behind its equals if it shares with them, else before them.
