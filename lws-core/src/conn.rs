@@ -122,6 +122,13 @@ pub(crate) struct Parting {
     pub(crate) timeout_us: Option<u64>,
 }
 
+/// A TCP connect that is under way.
+pub(crate) struct Attempt {
+    pub(crate) io: Io,
+    pub(crate) to: SocketAddr,
+    pub(crate) until_us: u64,
+}
+
 /// What a client connection has until it is established.
 pub(crate) struct ClientSide {
     pub(crate) info: Rc<ConnectInfo>,
@@ -131,9 +138,13 @@ pub(crate) struct ClientSide {
     pub(crate) tunnel: Option<Tunnel>,
     /// The question for its addresses that waits for an answer.
     pub(crate) query: Option<QueryId>,
+    /// Those that weren't tried yet.
     pub(crate) addresses: std::vec::IntoIter<SocketAddr>,
-    /// The address being connected to.
-    pub(crate) trying: Option<SocketAddr>,
+    /// Under way.
+    pub(crate) attempts: Vec<Attempt>,
+    /// When the next address is tried beside them, and when all of it is given up.
+    pub(crate) next_us: u64,
+    pub(crate) until_us: u64,
     /// What was tried and how it failed, for the one error at the end.
     pub(crate) failures: String,
 }
@@ -146,9 +157,17 @@ impl ClientSide {
             tunnel: None,
             query: None,
             addresses: Vec::new().into_iter(),
-            trying: None,
+            attempts: Vec::new(),
+            next_us: 0,
+            until_us: u64::MAX,
             failures: String::new(),
         }
+    }
+
+    pub(crate) fn note_failure(&mut self, what: &str) {
+        let joint = if self.failures.is_empty() { ": " } else { "; " };
+        self.failures.push_str(joint);
+        self.failures.push_str(what);
     }
 
     /// Host and port of what the socket connects to: the proxy, or the target.

@@ -7,6 +7,7 @@ use crate::conn::{Conn, Phase, flag};
 use crate::protocol::{NO_SESSION, Users};
 use crate::role::{Flow, Halves, Head, RoleRx, RoleTx, RxBuf};
 use crate::service::{Deferred, Service};
+use crate::stall;
 use crate::{
     BindingId, Close, ConnectInfo, Fields, NonSsl, Pending, Reason, TxCx, VhostId, VhostReason, Write, WriteError,
     WsiId,
@@ -26,7 +27,10 @@ pub(crate) fn callback(svc: &mut Service, users: &mut Users, id: WsiId, reason: 
         conn.session = user.open();
     }
     let session = conn.session;
-    user.callback(svc, id, session, reason)
+    let running = stall::begin(svc, || reason.name());
+    let result = user.callback(svc, id, session, reason);
+    stall::end(svc, running, binding, Some(id));
+    result
 }
 
 /// Gives a reason without a connection to a protocol.
@@ -37,7 +41,12 @@ pub(crate) fn vhost_callback(
     reason: VhostReason,
 ) -> Result<(), Close> {
     match users.get_mut(binding.0 as usize) {
-        Some(Some(user)) => user.vhost_callback(svc, binding, reason),
+        Some(Some(user)) => {
+            let running = stall::begin(svc, || reason.name());
+            let result = user.vhost_callback(svc, binding, reason);
+            stall::end(svc, running, binding, None);
+            result
+        }
         _ => Ok(()),
     }
 }

@@ -41,6 +41,7 @@ mod reconnect;
 mod role;
 mod service;
 mod slots;
+mod stall;
 mod streams;
 #[allow(unsafe_code)]
 mod sys;

@@ -345,6 +345,25 @@ impl VhostReason {
             Self::User(key) => USER + key,
         }
     }
+
+    /// The name, as in C but in CamelCase and without the prefix.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ResolveName(_) => "ResolveName",
+            Self::AsyncDns(_) => "AsyncDns",
+            Self::ProtocolInit => "ProtocolInit",
+            Self::ProtocolDestroy => "ProtocolDestroy",
+            Self::FilterNetworkConnection(_) => "FilterNetworkConnection",
+            Self::WsiCreate(_) => "WsiCreate",
+            Self::WsiDestroy(_) => "WsiDestroy",
+            Self::PerformClientCertVerification(_) => "PerformClientCertVerification",
+            Self::PerformServerCertVerification(_) => "PerformServerCertVerification",
+            Self::VhostCertAging { .. } => "VhostCertAging",
+            Self::EventWaitCancelled => "EventWaitCancelled",
+            Self::SystemState(_) => "SystemState",
+            Self::User(_) => "User",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -87,9 +87,13 @@ pub(crate) struct BindingInfo {
 pub(crate) struct Limits {
     pub(crate) max_connections: usize,
     pub(crate) connect_timeout_us: u64,
+    pub(crate) connect_overall_timeout_us: u64,
+    pub(crate) attempt_delay_us: u64,
     pub(crate) handshake_timeout_us: u64,
     pub(crate) handshakes_per_turn: usize,
     pub(crate) certificate_check_us: u64,
+    /// How long a callback may hold the loop before it is named.
+    pub(crate) stall_us: Option<u64>,
 }
 
 /// See the module's head.

@@ -11,7 +11,7 @@ use crate::net::io::Io;
 use crate::net::udp::{Loss, Udp, UdpSocket};
 use crate::service::{Deferred, Service};
 use crate::vh::AdoptError;
-use crate::{Adopt, BindingId, WsiId};
+use crate::{Adopt, BindingId, RetryPolicy, WsiId};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -36,6 +36,7 @@ pub struct UdpInfo {
     reuse: bool,
     broadcast: bool,
     protocol: Option<String>,
+    policy: Option<RetryPolicy>,
     opaque: u64,
 }
 
@@ -52,6 +53,7 @@ impl UdpInfo {
             reuse: false,
             broadcast: false,
             protocol: None,
+            policy: None,
             opaque: 0,
         }
     }
@@ -93,6 +95,13 @@ impl UdpInfo {
         self
     }
 
+    /// Backoff and validity of this connection (C: the `retry_policy` of `lws_create_adopt_udp`). Default: the
+    /// vhost's.
+    pub fn retry_and_idle_policy(mut self, policy: RetryPolicy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
     /// A number for user code, readable on the connection.
     pub fn opaque_user_data(mut self, data: u64) -> Self {
         self.opaque = data;
@@ -116,8 +125,9 @@ pub(crate) fn create(svc: &mut Service, binding: BindingId, info: &UdpInfo) -> R
     let halves = role.and_then(|role| role.server()).ok_or(AdoptError::Refused("no role takes raw sockets"))?;
     let vhost = svc.bindings.get(binding.0 as usize).map(|b| b.vhost).ok_or(AdoptError::Refused("no such vhost"))?;
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
-    if info.opaque != 0 {
-        conn.make_rare().opaque = info.opaque;
+    if info.opaque != 0 || info.policy.is_some() {
+        let rare = conn.make_rare();
+        (rare.opaque, rare.policy) = (info.opaque, info.policy.map(Box::new));
     }
     let Some(id) = svc.insert(conn, Some(halves)) else { return Err(AdoptError::Refused("too many connections")) };
     let opened = match candidates(svc, id, info) {

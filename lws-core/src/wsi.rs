@@ -238,6 +238,20 @@ impl<'a> Wsi<'a> {
         self.svc.set_user_timer(self.id, after.map(micros));
     }
 
+    /// Sets the timer to the next try of something on this connection, by the connection's backoff table, and counts
+    /// it in `try_count` (C: `lws_retry_sul_schedule_retry_wsi`): TIMER comes if [`set_timer`](Self::set_timer)
+    /// doesn't take it back first. For protocols that answer each question, UDP's above all. `false`, and no timer,
+    /// when the tries that a failure may be concealed for are used up.
+    pub fn retry_sul_schedule_retry_wsi(&mut self, try_count: &mut u16) -> bool {
+        let mut random = [0; 2];
+        self.svc.random(&mut random);
+        let (ms, conceal) = self.retry_policy().delay_ms(try_count, u16::from_ne_bytes(random));
+        if conceal {
+            self.set_timer(Some(Duration::from_millis(ms.into())));
+        }
+        conceal
+    }
+
     /// Monotonic microseconds at the start of this turn (C: `lws_now_usecs`).
     pub fn now_us(&self) -> u64 {
         self.svc.now_us

@@ -22,6 +22,7 @@ mod addrinfo;
 mod attempt;
 mod http_connect;
 mod info;
+mod order;
 mod pipelines;
 mod proxy;
 mod resolve;

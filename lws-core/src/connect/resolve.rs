@@ -11,6 +11,7 @@
 
 use super::addrinfo::known;
 use super::attempt;
+use super::order::ordered;
 use crate::conn::{Conn, flag};
 use crate::service::{Deferred, Service};
 use crate::udp::{self, UdpInfo};
@@ -176,7 +177,7 @@ pub(crate) fn answered(svc: &mut Service, query: QueryId, result: Result<Rc<Addr
             }
             client.query = None;
             let host = client.next_hop().0.to_owned();
-            attempt::resolved(svc, id, at_port(&host, port, result));
+            attempt::resolved(svc, id, at_port(&host, port, result).map(ordered));
         }
         Some(Asker::Udp { id, info, name, port }) => {
             if svc.conn(id).is_none_or(|c| c.has(flag::CLOSING)) {

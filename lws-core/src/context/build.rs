@@ -17,7 +17,7 @@ use crate::time::clock::Clock;
 use crate::time::timers::Timers;
 use crate::tls::layer::TlsBuffers;
 use crate::tx::Pool;
-use crate::{Fields, Protocol, TlsClient, Vhost};
+use crate::{Cmdline, CmdlineError, Fields, Protocol, TlsClient, Vhost};
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
@@ -32,6 +32,9 @@ const RX_BUFFER_MAX: usize = 16 * 1024 * 1024;
 /// Descriptors left for the rest of the process by the default connection limit.
 const SPARE_DESCRIPTORS: u64 = 32;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+const CONNECT_OVERALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// RFC 8305 section 8 recommends this.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(20);
 const HANDSHAKES_PER_TURN: usize = 16;
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(86_400);
@@ -106,6 +109,9 @@ pub struct ContextBuilder {
     rx_buffer: usize,
     max_connections: Option<usize>,
     connect_timeout: Duration,
+    connect_overall_timeout: Duration,
+    attempt_delay: Duration,
+    stall: Option<Duration>,
     handshake_timeout: Duration,
     handshakes_per_turn: usize,
     certificate_check: Duration,
@@ -128,6 +134,9 @@ impl ContextBuilder {
             rx_buffer: RX_BUFFER,
             max_connections: None,
             connect_timeout: CONNECT_TIMEOUT,
+            connect_overall_timeout: CONNECT_OVERALL_TIMEOUT,
+            attempt_delay: ATTEMPT_DELAY,
+            stall: None,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             handshakes_per_turn: HANDSHAKES_PER_TURN,
             certificate_check: CERTIFICATE_CHECK,
@@ -162,6 +171,33 @@ impl ContextBuilder {
         self
     }
 
+    /// Warns in the log of each callback that holds the loop for this long: which one it was, of which protocol
+    /// and connection. Costs two looks at the clock for each callback. Default: off.
+    pub fn warn_of_stalls(mut self, from: Duration) -> Self {
+        self.stall = Some(from);
+        self
+    }
+
+    /// Takes from a command line what C's `lws_cmdline_option_handle_builtin` puts into the creation info:
+    /// `--udp-rx-loss PERCENT` and `--udp-tx-loss PERCENT`. The log level is set by
+    /// [`Cmdline::handle_builtin`].
+    ///
+    /// # Errors
+    /// A value isn't a number of 0 to 100.
+    pub fn cmdline_builtin(mut self, args: &Cmdline) -> Result<Self, CmdlineError> {
+        let percent = |option: &str| match args.parse::<u8>(option)? {
+            Some(value @ 101..) => Err(CmdlineError::new(option, &value.to_string(), "more than 100 percent")),
+            value => Ok(value),
+        };
+        if let Some(rx) = percent("--udp-rx-loss")? {
+            self = self.udp_loss_sim_rx_pc(rx);
+        }
+        if let Some(tx) = percent("--udp-tx-loss")? {
+            self = self.udp_loss_sim_tx_pc(tx);
+        }
+        Ok(self)
+    }
+
     /// Adds a vhost. Of those on the same port the first is the default one.
     pub fn vhost(mut self, vhost: Vhost) -> Self {
         self.vhosts.push(vhost);
@@ -182,10 +218,24 @@ impl ContextBuilder {
         self
     }
 
-    /// How long a TCP connect may take before the next address is tried (C: `timeout_secs`).
-    /// Default 20 s.
+    /// How long a TCP connect to one address may take (C: `timeout_secs`). Default 20 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long a client connection may take until it is up, whatever its name resolves to: resolving the name and
+    /// trying all addresses. What comes then, TLS or a proxy's answer, has its own time. Default 60 s.
+    pub fn connect_overall_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_overall_timeout = timeout;
+        self
+    }
+
+    /// How long the next address of a name waits while the one before doesn't answer; it is tried beside it then,
+    /// and whichever answers first is taken (RFC 8305 section 5). One that has failed makes room at once. Default
+    /// 250 ms; at least 10 ms.
+    pub fn connection_attempt_delay(mut self, delay: Duration) -> Self {
+        self.attempt_delay = delay;
         self
     }
 
@@ -270,6 +320,14 @@ impl ContextBuilder {
         if self.connect_timeout.is_zero() {
             return Err(CreateError::Setting { name: "connect_timeout", why: "is zero".to_owned() });
         }
+        if self.connect_overall_timeout.is_zero() {
+            return Err(CreateError::Setting { name: "connect_overall_timeout", why: "is zero".to_owned() });
+        }
+        //= rfc8305#5 the Connection Attempt Delay MUST NOT be less than 10 milliseconds
+        if self.attempt_delay < Duration::from_millis(10) {
+            let why = format!("{:?} is less than 10ms", self.attempt_delay);
+            return Err(CreateError::Setting { name: "connection_attempt_delay", why });
+        }
         for (name, time) in
             [("handshake_timeout", self.handshake_timeout), ("certificate_check", self.certificate_check)]
         {
@@ -309,9 +367,12 @@ impl ContextBuilder {
             limits: Limits {
                 max_connections,
                 connect_timeout_us: crate::wsi::micros(self.connect_timeout),
+                connect_overall_timeout_us: crate::wsi::micros(self.connect_overall_timeout),
+                attempt_delay_us: crate::wsi::micros(self.attempt_delay),
                 handshake_timeout_us: crate::wsi::micros(self.handshake_timeout),
                 handshakes_per_turn: self.handshakes_per_turn,
                 certificate_check_us: crate::wsi::micros(self.certificate_check),
+                stall_us: self.stall.map(crate::wsi::micros),
             },
             policy: self.policy,
             system: self.system,
