@@ -151,8 +151,8 @@ pub enum Progress {
 pub struct LejpError {
     /// What is wrong.
     pub problem: LejpProblem,
-    /// How many bytes of the document come before what is wrong; with a string or name that is too long,
-    /// before some part of it.
+    /// How many bytes of the document come before what is wrong, however it was cut. With a string or name
+    /// that is too long that is the first character, or the last byte of the escape, which is too much.
     pub offset: u64,
 }
 

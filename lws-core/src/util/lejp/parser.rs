@@ -14,7 +14,7 @@
 //! ```
 
 use super::place::LejpAt;
-use super::text::{Number, Text};
+use super::text::{Number, Text, split_within};
 use super::{LejpError, LejpHandler, LejpLimits, LejpProblem, LejpReason, Progress};
 use crate::util::work;
 
@@ -32,6 +32,8 @@ pub struct Lejp<'p> {
     naming: bool,
     /// Bytes of the document in earlier pieces.
     before: u64,
+    /// Of the character that is what is wrong, the bytes in earlier pieces.
+    begun: u64,
     failed: Option<LejpError>,
 }
 
@@ -104,6 +106,7 @@ impl<'p> Lejp<'p> {
             resume: State::Start,
             naming: false,
             before: 0,
+            begun: 0,
             failed: None,
         }
     }
@@ -140,8 +143,7 @@ impl<'p> Lejp<'p> {
         let offset = self.before + used as u64;
         self.before = offset;
         if let Err(problem) = result {
-            let begun = if problem == LejpProblem::Utf8 { self.text.held().len() as u64 } else { 0 };
-            return Err(self.fail(LejpError { problem, offset: offset - begun }, handler));
+            return Err(self.fail(LejpError { problem, offset: offset - self.begun }, handler));
         }
         Ok(if self.state == State::Done { Progress::Done(input.len() - used) } else { Progress::More })
     }
@@ -375,6 +377,7 @@ impl<'p> Lejp<'p> {
     /// `"`, `\` or a control character in a string.
     fn special(&mut self, byte: u8, handler: &mut impl LejpHandler) -> Result<(), LejpProblem> {
         if !self.text.held().is_empty() {
+            self.begun = self.text.held().len() as u64;
             return Err(LejpProblem::Utf8);
         }
         match byte {
@@ -411,7 +414,7 @@ impl<'p> Lejp<'p> {
             _ => return Err(LejpProblem::Escape),
         };
         self.state = State::Str;
-        self.put(plain, handler)
+        self.take(plain, handler).1
     }
 
     fn hex(&mut self, byte: u8, digits: u8, value: u16, handler: &mut impl LejpHandler) -> Result<(), LejpProblem> {
@@ -424,7 +427,7 @@ impl<'p> Lejp<'p> {
         match self.text.unit(value)? {
             Some(c) => {
                 self.state = State::Str;
-                self.put(c.encode_utf8(&mut [0; 4]), handler)
+                self.take(c.encode_utf8(&mut [0; 4]), handler).1
             }
             None => {
                 self.state = State::LowHalf;
@@ -434,40 +437,57 @@ impl<'p> Lejp<'p> {
     }
 
     fn plain(&mut self, bytes: &[u8], used: &mut usize, handler: &mut impl LejpHandler) -> Result<(), LejpProblem> {
+        let held = self.text.held().len();
         let checked = self.text.check(bytes);
+        let mut first_used = 0;
         if let Some(first) = checked.first {
-            self.put(first.encode_utf8(&mut [0; 4]), handler)?;
+            if let (_, Err(problem)) = self.take(first.encode_utf8(&mut [0; 4]), handler) {
+                self.begun = held as u64;
+                return Err(problem);
+            }
+            first_used = first.len_utf8() - held;
         }
-        self.put(checked.rest, handler)?;
+        if let (taken, Err(problem)) = self.take(checked.rest, handler) {
+            *used += first_used + taken;
+            return Err(problem);
+        }
         *used += checked.used;
-        if checked.broken { Err(LejpProblem::Utf8) } else { Ok(()) }
+        if checked.broken {
+            self.begun = self.text.held().len() as u64;
+            return Err(LejpProblem::Utf8);
+        }
+        Ok(())
     }
 
-    /// Text of a string goes to the path or, by chunks, to the handler.
-    fn put(&mut self, mut text: &str, handler: &mut impl LejpHandler) -> Result<(), LejpProblem> {
+    /// Text of a string goes to the path or, by chunks, to the handler, up to the limit: then how the input
+    /// is cut changes nothing. Gives how many bytes went.
+    fn take(&mut self, mut text: &str, handler: &mut impl LejpHandler) -> (usize, Result<(), LejpProblem>) {
         if self.naming {
             return self.at.name(text, self.limits.path);
         }
-        self.text.total = self.text.total.saturating_add(text.len());
-        if self.text.total > self.limits.string {
-            return Err(LejpProblem::StringTooLong);
-        }
+        let (fits, excess) = split_within(text, self.limits.string.saturating_sub(self.text.total));
+        self.text.total += fits.len();
+        text = fits;
         loop {
-            let mut len = text.len().min(Self::CHUNK - self.text.chunk.len());
-            while !text.is_char_boundary(len) {
-                len -= 1;
-            }
-            let (now, later) = text.split_at(len);
+            let (now, later) = split_within(text, Self::CHUNK - self.text.chunk.len());
             self.text.chunk.push_str(now);
             if later.is_empty() {
-                return Ok(());
+                break;
             }
-            self.at.settle();
-            let reason = LejpReason::StrChunk(&self.text.chunk);
-            handler.found(&mut self.at, reason).map_err(|_| LejpProblem::Callback)?;
-            self.text.chunk.clear();
+            if let Err(problem) = self.tell_chunk(handler) {
+                return (fits.len() - later.len(), Err(problem));
+            }
             text = later;
         }
+        (fits.len(), if excess.is_empty() { Ok(()) } else { Err(LejpProblem::StringTooLong) })
+    }
+
+    fn tell_chunk(&mut self, handler: &mut impl LejpHandler) -> Result<(), LejpProblem> {
+        self.at.settle();
+        let reason = LejpReason::StrChunk(&self.text.chunk);
+        handler.found(&mut self.at, reason).map_err(|_| LejpProblem::Callback)?;
+        self.text.chunk.clear();
+        Ok(())
     }
 
     fn tell(&mut self, reason: LejpReason<'_>, handler: &mut impl LejpHandler) -> Result<(), LejpProblem> {

@@ -4,6 +4,7 @@
 //! Matching is put off until something is to be told, so that a member costs one or two comparisons with
 //! each of the user's paths, bounded by the limit of the path's length.
 
+use super::text::split_within;
 use super::{LejpProblem, LejpStop};
 use crate::util::work;
 
@@ -161,13 +162,15 @@ impl<'p> LejpAt<'p> {
         Ok(())
     }
 
-    /// More of the name that was begun.
-    pub(super) fn name(&mut self, part: &str, limit: usize) -> Result<(), LejpProblem> {
-        self.append(part, limit)?;
+    /// More of the name that was begun: as much as there is room for, and how many bytes that is.
+    pub(super) fn name(&mut self, part: &str, limit: usize) -> (usize, Result<(), LejpProblem>) {
+        let (fits, excess) = split_within(part, limit.saturating_sub(self.path.len()));
+        self.path.push_str(fits);
+        self.stale = true;
         if let Some(span) = self.spans.last_mut() {
             span.end = self.path.len();
         }
-        Ok(())
+        (fits.len(), if excess.is_empty() { Ok(()) } else { Err(LejpProblem::PathTooLong) })
     }
 
     fn append(&mut self, part: &str, limit: usize) -> Result<(), LejpProblem> {

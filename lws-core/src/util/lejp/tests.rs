@@ -215,6 +215,30 @@ fn each_limit_holds_to_the_byte() {
 }
 
 #[test]
+fn cuts_make_no_difference_to_what_is_too_long() {
+    let limits = LejpLimits { path: 10, string: 600, ..LejpLimits::default() };
+    for json in [format!("[\"{}\"]", "a€".repeat(151)), format!("{{\"é\":{{\"12345678\":\"€{}\"}}}}", "x".repeat(600))]
+    {
+        let trace = |size: usize, stop: bool| {
+            let (mut trace, mut parser) = (Trace::new(), Lejp::new(&["*"]).limits(limits));
+            let mut note = |at: &mut LejpAt<'_>, reason: LejpReason<'_>| {
+                trace.push(line(at, reason));
+                if stop && matches!(reason, LejpReason::StrChunk(_)) { Err(LejpStop) } else { Ok(()) }
+            };
+            let failed = json.as_bytes().chunks(size).find_map(|piece| parser.parse(piece, &mut note).err());
+            (trace, failed)
+        };
+        for stop in [false, true] {
+            let whole = trace(json.len(), stop);
+            assert!(whole.1.is_some());
+            for size in 1..5 {
+                assert_eq!(trace(size, stop), whole, "in pieces of {size}");
+            }
+        }
+    }
+}
+
+#[test]
 fn comments_are_an_option() {
     let json = b"# one\n{ # two }\n\"a\" #\n:# \"\n[#]\n]}# three\n # four";
     assert!(accepts(json).is_err());

@@ -99,6 +99,15 @@ impl Text {
     }
 }
 
+/// The text's first whole characters, at most `room` bytes of them, and the rest.
+pub(super) fn split_within(text: &str, room: usize) -> (&str, &str) {
+    let mut len = text.len().min(room);
+    while !text.is_char_boundary(len) {
+        len -= 1;
+    }
+    text.split_at(len)
+}
+
 /// How far a number has come (RFC 8259 section 6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Number {
