@@ -91,6 +91,7 @@ pub use udp::UdpInfo;
 pub use util::buflist::{Buflist, BuflistError};
 pub use util::cmdline::{Cmdline, CmdlineError};
 pub use util::lejp;
+pub use util::lwsac;
 pub use util::ring::{Ring, Tail};
 pub use util::threadpool;
 pub use util::tokenize;

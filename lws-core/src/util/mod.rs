@@ -3,6 +3,7 @@
 pub(crate) mod buflist;
 pub(crate) mod cmdline;
 pub mod lejp;
+pub mod lwsac;
 pub(crate) mod ring;
 pub mod threadpool;
 pub mod tokenize;
