@@ -90,6 +90,7 @@ pub use tls::{
 pub use udp::UdpInfo;
 pub use util::buflist::{Buflist, BuflistError};
 pub use util::cmdline::{Cmdline, CmdlineError};
+pub use util::dsh;
 pub use util::lejp;
 pub use util::lwsac;
 pub use util::ring::{Ring, Tail};
