@@ -72,6 +72,8 @@ pub mod h2;
 pub mod http;
 #[cfg(feature = "ntp")]
 pub mod ntp;
+#[doc = include_str!("../PORTING.md")]
+pub mod porting {}
 pub mod prelude;
 #[cfg(feature = "raw")]
 pub mod raw;
