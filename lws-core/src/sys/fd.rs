@@ -1,5 +1,5 @@
-//! File descriptors: the flags of adopted ones, a look at whether one is readable, and file to
-//! socket without a copy.
+//! File descriptors: the flags of adopted ones, a look at whether one is readable, a lock on a file, and
+//! file to socket without a copy.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -35,6 +35,17 @@ pub(crate) fn is_writable(fd: BorrowedFd<'_>) -> bool {
     let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
     // SAFETY: the pointer is to one pollfd, whose descriptor is open while it is borrowed.
     super::uninterrupted(|| super::check(unsafe { libc::poll(&mut poll, 1, 0) })).is_ok_and(|ready| ready > 0)
+}
+
+/// Locks a file for its open description alone, until that is closed; `false` if another has it locked.
+pub(crate) fn try_lock(file: &impl AsRawFd) -> io::Result<bool> {
+    // SAFETY: the descriptor is open while its owner is borrowed.
+    let locked =
+        super::uninterrupted(|| super::check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }));
+    match locked {
+        Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        result => result.map(|_| true),
+    }
 }
 
 /// Sends up to `len` bytes of `file` from `*offset` on, and moves `*offset` on by what the

@@ -1,4 +1,4 @@
-//! Names of users and groups to numbers: who is to own a unix socket.
+//! Names of users and groups to numbers: who is to own a unix socket, whom privileges are dropped to.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -10,6 +10,11 @@ const MAX_ENTRY: usize = 1 << 20;
 
 /// The number of the user of that name; `None` if there is none.
 pub(crate) fn user_id(name: &str) -> io::Result<Option<u32>> {
+    Ok(user(name)?.map(|(id, _)| id))
+}
+
+/// The number of the user of that name and of its first group; `None` if there is none.
+pub(crate) fn user(name: &str) -> io::Result<Option<(u32, u32)>> {
     let mut entry = MaybeUninit::<libc::passwd>::uninit();
     look_up(name, |name, buf| {
         let mut found = ptr::null_mut();
@@ -17,7 +22,7 @@ pub(crate) fn user_id(name: &str) -> io::Result<Option<u32>> {
         let error =
             unsafe { libc::getpwnam_r(name.as_ptr(), entry.as_mut_ptr(), buf.as_mut_ptr(), buf.len(), &mut found) };
         // SAFETY: `found` is null or points to `entry`, filled by the call.
-        (error, unsafe { found.as_ref() }.map(|entry| entry.pw_uid))
+        (error, unsafe { found.as_ref() }.map(|entry| (entry.pw_uid, entry.pw_gid)))
     })
 }
 
@@ -34,17 +39,17 @@ pub(crate) fn group_id(name: &str) -> io::Result<Option<u32>> {
     })
 }
 
-/// Calls `query`, which gives an error number and an id, with a buffer that grows until the
+/// Calls `query`, which gives an error number and what it found, with a buffer that grows until the
 /// entry fits.
-fn look_up(
+fn look_up<T>(
     name: &str,
-    mut query: impl FnMut(&CStr, &mut [libc::c_char]) -> (libc::c_int, Option<u32>),
-) -> io::Result<Option<u32>> {
+    mut query: impl FnMut(&CStr, &mut [libc::c_char]) -> (libc::c_int, Option<T>),
+) -> io::Result<Option<T>> {
     let name = CString::new(name)?;
     let mut buf = vec![0; 1024];
     loop {
         match query(&name, &mut buf) {
-            (0, id) => return Ok(id),
+            (0, found) => return Ok(found),
             (libc::EINTR, _) => {}
             (libc::ERANGE, _) if buf.len() < MAX_ENTRY => buf.resize(buf.len() * 4, 0),
             // What systems say instead of "not found", by getpwnam_r(3).
@@ -70,7 +75,7 @@ mod tests {
     fn the_buffer_grows_until_the_entry_fits() {
         let id = look_up("x", |_, buf| if buf.len() < 10_000 { (libc::ERANGE, None) } else { (0, Some(7)) });
         assert_eq!(id.unwrap(), Some(7));
-        let error = look_up("x", |_, _| (libc::ERANGE, None)).unwrap_err();
+        let error = look_up::<u32>("x", |_, _| (libc::ERANGE, None)).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(libc::ERANGE));
     }
 }

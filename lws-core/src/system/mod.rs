@@ -1,11 +1,13 @@
 //! Neighbours of the reactor: the log, backoff and validity policies, the context's state and clock,
-//! what a device knows of itself.
+//! what a device knows of itself, what a process may do and that it is the only one.
 
 #[macro_use]
 pub mod log;
 pub(crate) mod clock;
 pub(crate) mod lws_system;
 pub(crate) mod ops;
+pub mod pid_file;
+pub mod privileges;
 pub mod retry;
 pub(crate) mod sequencer;
 pub(crate) mod state;
