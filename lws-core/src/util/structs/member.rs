@@ -1,6 +1,7 @@
 //! What members of structs are: seen by the writer as a [`View`], filled by the parser with [`Token`]s.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A member as it is to be written.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -155,10 +156,9 @@ impl Member for String {
 }
 
 /// Text in place, at most `N` - 1 bytes, as a `char[N]` in C (`LSMT_STRING_CHAR_ARRAY`). Longer text is cut, at a
-/// whole character.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// whole character. Equal are those with the same text, cut or not.
+#[derive(Clone, Copy)]
 pub struct CharArray<const N: usize> {
-    /// All zero from `len` on.
     bytes: [u8; N],
     len: usize,
     /// Something was cut: nothing more is added.
@@ -200,6 +200,20 @@ impl<const N: usize> CharArray<N> {
 impl<const N: usize> Default for CharArray<N> {
     fn default() -> Self {
         Self { bytes: [0; N], len: 0, cut: false }
+    }
+}
+
+impl<const N: usize> PartialEq for CharArray<N> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl<const N: usize> Eq for CharArray<N> {}
+
+impl<const N: usize> Hash for CharArray<N> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
     }
 }
 

@@ -196,8 +196,8 @@ fn child() -> impl Strategy<Value = Child> {
 
 prop_compose! {
     fn all()(numbers in any::<(i8, i64, u64)>(), eighths in any::<i32>(), maybe in any::<Option<u16>>(),
-        words in prop::collection::vec("\\PC{0,400}|[\\x00-\\x7f]{0,9}", 0..4), lists in any::<Vec<Vec<u8>>>(),
-        options in any::<Vec<Option<bool>>>(), text in "\\PC{0,9}", inner in child()) -> All {
+        words in prop::collection::vec("\\PC{0,400}|[\\x00-\\x7f]{0,9}", 0..4), lists in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..5),
+        options in prop::collection::vec(any::<Option<bool>>(), 0..5), text in "\\PC{0,9}", inner in child()) -> All {
         let (tiny, signed, unsigned) = numbers;
         let float = f64::from(eighths) / 8.0;
         let text = CharArray::new(CharArray::<8>::new(&text).as_str());
@@ -256,5 +256,27 @@ proptest! {
             parser.parse(piece).unwrap();
         }
         prop_assert_eq!(parser.finish(), Ok(all));
+    }
+
+    /// A document with something changed somewhere: the same comes of it however it is cut, and what is read
+    /// of it is written so that it is read again.
+    #[test]
+    fn damage_is_judged_the_same_however_it_is_cut(
+        all in all(), at in any::<prop::sample::Index>(), with in "[\\x00-\\x7f]{0,2}|[\\]\\[{}\",:0-9.-]{1,2}|null|\\{\\}|\\[1,",
+        piece in 1_usize..9,
+    ) {
+        let mut json = to_json(&all).into_bytes();
+        let at = at.index(json.len());
+        json.splice(at..(at + 1), with.bytes());
+        let read = |piece: usize| {
+            let mut parser = StructParser::<All>::new(StructLimits::default());
+            json.chunks(piece).try_for_each(|piece| parser.parse(piece).map(|_| ()))?;
+            parser.finish()
+        };
+        let whole = read(json.len());
+        prop_assert_eq!(&whole, &read(piece));
+        if let Ok(damaged) = whole {
+            prop_assert_eq!(from_json(to_json(&damaged).as_bytes()), Ok(damaged));
+        }
     }
 }
