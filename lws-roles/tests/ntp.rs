@@ -6,8 +6,8 @@ use lws_roles as lws;
 
 use lws::ntp::wire::{PACKET, Timestamp};
 use lws::ntp::{NtpClient, NtpSettings};
-use lws::{Context, MemoryOptions, MemoryUdpPeer, SystemOps, SystemState};
-use std::cell::RefCell;
+use lws::{Context, MemoryOptions, MemoryUdpPeer, StateVerdict, SystemOps, SystemState};
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -77,7 +77,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        self.cx.service(Some(Duration::from_millis(1))).unwrap();
+        self.cx.service(Some(Duration::from_millis(20))).unwrap();
         let now = self.cx.now_us();
         for server in &mut self.servers {
             let Some(peer) = server.peer else { continue };
@@ -336,4 +336,120 @@ fn the_clock_stays_right_and_no_single_round_moves_it_far() {
     assert!(world.off() < 1_000_000, "once isn't enough: {}", world.off());
     world.run(70);
     assert!(world.off().abs_diff(5_000_000_000) < 20_000, "twice is: {}", world.off());
+}
+
+#[test]
+fn rfc5905_7_4_what_a_server_can_stand_is_kept_to_after_it_has_said_so() {
+    const STANDS_US: u64 = 100_000_000;
+    let (mut last, kisses) = (None, Rc::new(Cell::new(0)));
+    let told = Rc::clone(&kisses);
+    let touchy: Answer = Box::new(move |request, now| {
+        let mut packet = good(request, now);
+        if last.replace(now).is_some_and(|before| now - before < STANDS_US) {
+            told.set(told.get() + 1);
+            packet[1] = 0;
+            packet[12..16].copy_from_slice(b"RATE");
+        }
+        vec![packet]
+    });
+    let poll = |s: NtpSettings| s.poll(NtpSettings::MIN_POLL);
+    let mut world = World::with(kind(), vec![touchy, honest()], poll, |builder| builder);
+    world.run(3000);
+    assert_eq!(kisses.get(), 1);
+    assert!(world.asked(0) > 10, "it is asked again: {}", world.asked(0));
+    assert!(world.asked(1) > 40, "the other one doesn't suffer: {}", world.asked(1));
+    assert!(world.servers[0].asked.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= STANDS_US));
+}
+
+#[test]
+fn a_reply_from_somewhere_else_is_not_heard() {
+    let mut world = World::new(vec![honest()]);
+    world.down();
+    let net = world.cx.memory().unwrap();
+    let server = net.peer_udp_bind(address(0)).unwrap();
+    let others = [address(7), (address(0).ip(), 1123).into()].map(|at| net.peer_udp_bind(at).unwrap());
+    let (from, request) = loop {
+        world.step();
+        if let Some(got) = world.cx.memory().unwrap().peer_udp_receive(server) {
+            break got;
+        }
+    };
+    let now = TRUE_US + world.cx.now_us();
+    for other in others {
+        // it has seen the request, but isn't who was asked
+        world.cx.memory().unwrap().peer_udp_send(other, from, &good(&request, now + 3_600_000_000));
+    }
+    for _ in 0..5 {
+        world.step();
+    }
+    assert!(!world.is_valid());
+    let now = TRUE_US + world.cx.now_us();
+    world.cx.memory().unwrap().peer_udp_send(server, from, &good(&request, now));
+    for _ in 0..5 {
+        world.step();
+    }
+    assert!(world.is_valid() && world.off() < 60_000, "{}", world.off());
+}
+
+#[test]
+fn a_liar_has_one_vote_however_often_it_answers() {
+    let loud: Answer = Box::new(|request, now| vec![good(request, now - 86_400_000_000); 9]);
+    let mut world = World::new(vec![loud, honest(), honest()]);
+    world.run(3);
+    assert!(world.is_valid() && world.off() < 10_000, "{}", world.off());
+}
+
+#[test]
+fn a_server_that_dies_is_asked_no_more_often_and_followed_when_it_is_back() {
+    let (alive, ahead) = (Rc::new(Cell::new(true)), Rc::new(Cell::new(0)));
+    let (lives, by) = (Rc::clone(&alive), Rc::clone(&ahead));
+    let mortal: Answer =
+        Box::new(move |request, now| if lives.get() { vec![good(request, now + by.get())] } else { vec![] });
+    let poll = |s: NtpSettings| s.poll(NtpSettings::MIN_POLL);
+    let mut world = World::with(kind(), vec![mortal], poll, |builder| builder);
+    world.run(1);
+    alive.set(false);
+    world.run(1000);
+    assert_eq!(world.cx.system_state(), SystemState::Operational);
+    assert!(world.off() < 10_000, "the clock stays as it is: {}", world.off());
+    assert!(world.asked(0) > 10, "{}", world.asked(0));
+    assert!(world.servers[0].asked.windows(2).all(|pair| pair[1] - pair[0] >= 64_000_000));
+    ahead.set(300_000);
+    alive.set(true);
+    world.run(70);
+    assert!(world.off().abs_diff(300_000) < 20_000, "{}", world.off());
+}
+
+#[test]
+fn another_notifier_has_a_say_too_and_the_time_is_not_asked_for_again() {
+    let allowed = Rc::new(Cell::new(false));
+    let asks = Rc::clone(&allowed);
+    let mut world = World::with(
+        kind(),
+        vec![honest()],
+        |settings| settings,
+        |builder| {
+            builder.system_notifier("other", move |_, change| {
+                let vetoes = change.asks_for(SystemState::TimeValid) && !asks.get();
+                if vetoes { StateVerdict::Hold } else { StateVerdict::Pass }
+            })
+        },
+    );
+    world.run(5);
+    assert_eq!(world.cx.system_state(), SystemState::Dhcp);
+    assert!(world.off() < 10_000, "the clock is right before the state says so: {}", world.off());
+    allowed.set(true);
+    assert!(world.cx.system_resume());
+    world.step();
+    assert_eq!((world.cx.system_state(), world.asked(0)), (SystemState::Operational, 1));
+}
+
+#[test]
+fn the_clock_is_put_right_also_where_the_state_jumped_past_the_step() {
+    let mut world = World::new(vec![honest()]);
+    world.cx.system_transition(SystemState::Operational);
+    world.run(2);
+    assert_eq!(world.cx.system_state(), SystemState::Operational);
+    assert!(world.off() < 10_000, "{}", world.off());
+    assert_eq!(world.asked(0), 1);
 }

@@ -9,8 +9,9 @@
 //! ```
 //!
 //! A round asks each server once, from a port of its own, so a lost datagram costs one round. Servers that
-//! say DENY or RSTR are never asked again, those that say RATE after longer and longer times. Never reads a
-//! clock that can step: what servers say is taken relative to the loop's.
+//! say DENY or RSTR are never asked again. Those that say RATE are left out of rounds until as much time has
+//! passed as they can stand, twice as much whenever they say so. Never reads a clock that can step: what
+//! servers say is taken relative to the loop's.
 
 use super::select::{Sample, agreed};
 use super::settings::{NtpSettings, NtpSettingsError, target};
@@ -40,7 +41,7 @@ const JUMP_US: u64 = 1_000_000_000;
 /// How well two rounds must agree then.
 const SAME_US: u64 = 1_000_000;
 
-/// The longest time that a server can ask for.
+/// The longest time that a server's complaints lead to.
 const LONGEST: Duration = Duration::from_secs(36 * 3600);
 
 /// A protocol for [`ContextBuilder::system_protocol`](crate::ContextBuilder::system_protocol) that takes care of
@@ -71,6 +72,7 @@ struct Server {
     /// It doesn't want to be asked.
     gone: bool,
     not_before_us: u64,
+    /// The least time between requests that it can stand; zero until it has complained.
     wait: Duration,
 }
 
@@ -108,11 +110,17 @@ impl NtpClient {
         if names.is_empty() {
             names.push(vh.system_ops().ntp_server().unwrap_or("pool.ntp.org").to_owned());
         }
-        let server = |name| Server { name, gone: false, not_before_us: 0, wait: NtpSettings::MIN_POLL / 2 };
+        let server = |name| Server { name, gone: false, not_before_us: 0, wait: Duration::ZERO };
         self.servers = names.into_iter().map(server).collect();
     }
 
     // --- a round -----------------------------------------------------------------------------------
+
+    fn begin_once(&mut self, vh: &mut Vh<'_>) {
+        if !std::mem::replace(&mut self.begun, true) {
+            self.begin(vh);
+        }
+    }
 
     fn begin(&mut self, vh: &mut Vh<'_>) {
         let now = vh.now_us();
@@ -127,7 +135,7 @@ impl NtpClient {
         self.samples.clear();
         self.round = self.round.wrapping_add(1);
         self.asked = 0;
-        for (n, server) in self.servers.iter().enumerate() {
+        for (n, server) in self.servers.iter_mut().enumerate() {
             if server.gone || server.not_before_us > now {
                 continue;
             }
@@ -140,6 +148,7 @@ impl NtpClient {
                 Ok(_) => self.asked += 1,
                 Err(e) => lwsl_info!("ntp: {}: {e}", server.name),
             }
+            server.rest(now);
         }
         if self.asked == 0 {
             return self.conclude(vh);
@@ -238,7 +247,8 @@ impl NtpClient {
             }
             Err(why) => {
                 lwsl_warn!("ntp: {}: {why}", server.name);
-                server.refused(why, now);
+                let least = if self.valid { self.settings.poll.saturating_mul(2) } else { NtpSettings::MIN_POLL };
+                server.refused(why, now, least);
             }
         }
         Err(Close::NORMAL)
@@ -246,13 +256,20 @@ impl NtpClient {
 }
 
 impl Server {
+    /// It isn't asked again until it has had its time.
+    fn rest(&mut self, now_us: u64) {
+        let wait_us = u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX);
+        self.not_before_us = now_us.saturating_add(wait_us);
+    }
+
+    /// `least`: longer than the time between requests is now.
     //= rfc5905#7.4 DENY, RSTR: the client MUST stop sending to that server; RATE: it MUST reduce its rate
-    fn refused(&mut self, why: Refused, now_us: u64) {
+    fn refused(&mut self, why: Refused, now_us: u64, least: Duration) {
         match why {
             Refused::KissOfDeath(code) if matches!(&code, b"DENY" | b"RSTR") => self.gone = true,
             Refused::KissOfDeath(code) if code == *b"RATE" => {
-                self.wait = (self.wait * 2).min(LONGEST);
-                self.not_before_us = now_us.saturating_add(self.wait.as_micros() as u64);
+                self.wait = self.wait.saturating_mul(2).max(least).min(LONGEST.max(least));
+                self.rest(now_us);
             }
             _ => {}
         }
@@ -285,10 +302,15 @@ impl Protocol for NtpClient {
             }
             VhostReason::SystemState(change) if change.asks_for(SystemState::TimeValid) && !self.valid => {
                 self.holds = true;
-                if !std::mem::replace(&mut self.begun, true) {
-                    self.begin(vh);
-                }
+                self.begin_once(vh);
                 return Err(Close::HANGUP);
+            }
+            // somebody has jumped past the step: the clock is put right all the same
+            VhostReason::SystemState(change)
+                if change.has_reached(change.current)
+                    && (SystemState::TimeValid..=SystemState::Operational).contains(&change.current) =>
+            {
+                self.begin_once(vh);
             }
             VhostReason::User(BEGIN) => self.begin(vh),
             VhostReason::User(ENOUGH) => {
