@@ -421,6 +421,27 @@ fn a_server_that_dies_is_asked_no_more_often_and_followed_when_it_is_back() {
 }
 
 #[test]
+fn a_server_that_was_known_is_looked_for_at_growing_intervals() {
+    let alive = Rc::new(Cell::new(true));
+    let lives = Rc::clone(&alive);
+    let mortal: Answer = Box::new(move |request, now| if lives.get() { vec![good(request, now)] } else { vec![] });
+    let mut world = World::new(vec![mortal]);
+    world.run(1);
+    alive.set(false);
+    world.run(5100);
+    let waits = |world: &World| -> Vec<u64> {
+        world.servers[0].asked.windows(2).map(|pair| (pair[1] - pair[0]) / 1_000_000).collect()
+    };
+    // and the 2 s of patience
+    assert_eq!(waits(&world), [1024, 66, 130, 258, 514, 1026, 1026, 1026]);
+    alive.set(true);
+    world.run(1000);
+    alive.set(false);
+    world.run(1300);
+    assert_eq!(waits(&world)[8..], [1026, 1024, 66, 130], "it was there for a moment");
+}
+
+#[test]
 fn another_notifier_has_a_say_too_and_the_time_is_not_asked_for_again() {
     let allowed = Rc::new(Cell::new(false));
     let asks = Rc::clone(&allowed);

@@ -11,7 +11,8 @@
 //! A round asks each server once, from a port of its own, so a lost datagram costs one round. Servers that
 //! say DENY or RSTR are never asked again. Those that say RATE are left out of rounds until as much time has
 //! passed as they can stand, twice as much whenever they say so. Never reads a clock that can step: what
-//! servers say is taken relative to the loop's.
+//! servers say is taken relative to the loop's. Once the time is known, rounds that come to nothing are
+//! repeated after 64 s, 128 s and so on, at most after the poll interval.
 
 use super::select::{Sample, agreed};
 use super::settings::{NtpSettings, NtpSettingsError, target};
@@ -191,6 +192,7 @@ impl NtpClient {
         if self.valid && by_us.unsigned_abs() > JUMP_US {
             let again = self.doubted.replace(offset_us).is_some_and(|before| before.abs_diff(offset_us) <= SAME_US);
             if !again {
+                self.tries = 0;
                 return self.failed(vh, "the clock, which was right, would be moved far: asking again");
             }
         }
@@ -211,7 +213,9 @@ impl NtpClient {
     fn failed(&mut self, vh: &mut Vh<'_>, why: &str) {
         lwsl_notice!("ntp: {why}");
         if self.valid {
-            vh.sul_schedule(BEGIN, NtpSettings::MIN_POLL);
+            let wait = NtpSettings::MIN_POLL.saturating_mul(1 << self.tries.min(16));
+            self.tries = self.tries.saturating_add(1);
+            vh.sul_schedule(BEGIN, wait.min(self.settings.poll));
         } else {
             // it conceals always, so there is a next time
             let _ = vh.retry_sul_schedule_by(&RETRY, BEGIN, &mut self.tries);

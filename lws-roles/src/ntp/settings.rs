@@ -38,7 +38,8 @@ impl NtpSettings {
     }
 
     /// How long after the time was told it is asked for again (C never asks again). Default 1024 s, at least
-    /// [`MIN_POLL`](Self::MIN_POLL).
+    /// [`MIN_POLL`](Self::MIN_POLL). When nobody answers then, it is asked for after `MIN_POLL`, twice that
+    /// and so on up to this. Servers that have said RATE are asked less often.
     pub fn poll(mut self, every: Duration) -> Self {
         self.poll = every;
         self
