@@ -441,6 +441,45 @@ fn a_server_that_was_known_is_looked_for_at_growing_intervals() {
     assert_eq!(waits(&world)[8..], [1026, 1024, 66, 130], "it was there for a moment");
 }
 
+/// One name for all servers.
+struct OneName(usize);
+
+impl lws::Resolve for OneName {
+    fn lookup(&mut self, name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+        if name != "time.example" {
+            return Err(format!("{name} isn't known"));
+        }
+        Ok((0..self.0).map(|n| SocketAddr::new(address(n).ip(), port)).collect())
+    }
+}
+
+fn by_name(answers: Vec<Answer>) -> World {
+    let resolver = OneName(answers.len());
+    World::with(kind(), answers, |s| s.servers(["time.example"]), |builder| builder.resolver(resolver))
+}
+
+#[test]
+fn a_name_s_next_address_is_asked_when_one_does_not_tell_the_time() {
+    let mut world = by_name(vec![Box::new(|_, _| vec![]), changed(|packet| packet[0] |= 0xc0), honest()]);
+    world.run(10);
+    assert!(world.is_valid() && world.off() < 10_000, "{}", world.off());
+    assert_eq!([0, 1, 2].map(|n| world.asked(n)), [1, 1, 1]);
+    world.run(5 * 1024);
+    assert_eq!([0, 1, 2].map(|n| world.asked(n)), [1, 1, 6], "that which has answered is kept");
+}
+
+#[test]
+fn rfc5905_7_4_an_address_that_denies_does_not_take_its_name_along() {
+    let mut world = by_name(vec![kiss(b"DENY"), kiss(b"RSTR"), honest()]);
+    world.run(5000);
+    assert!(world.is_valid() && world.off() < 10_000);
+    assert_eq!([0, 1].map(|n| world.asked(n)), [1, 1]);
+    let mut world = by_name(vec![kiss(b"DENY"), kiss(b"RSTR")]);
+    world.run(5000);
+    assert!(!world.is_valid());
+    assert_eq!([0, 1].map(|n| world.asked(n)), [1, 1]);
+}
+
 #[test]
 fn another_notifier_has_a_say_too_and_the_time_is_not_asked_for_again() {
     let allowed = Rc::new(Cell::new(false));

@@ -8,19 +8,20 @@
 //!          '-- wait: the backoff table -+----------------------------------<----------'
 //! ```
 //!
-//! A round asks each server once, from a port of its own, so a lost datagram costs one round. Servers that
-//! say DENY or RSTR are never asked again. Those that say RATE are left out of rounds until as much time has
+//! A round asks each server once, from a port of its own, so a lost datagram costs one round, and of a
+//! name with several addresses another is asked next time. Addresses that say DENY or RSTR are never asked again. Those that say RATE are left out of rounds until as much time has
 //! passed as they can stand, twice as much whenever they say so. Never reads a clock that can step: what
 //! servers say is taken relative to the loop's. Once the time is known, rounds that come to nothing are
 //! repeated after 64 s, 128 s and so on, at most after the poll interval.
 
 use super::select::{Sample, agreed};
-use super::settings::{NtpSettings, NtpSettingsError, target};
+use super::settings::{MAX_SERVERS, NtpSettings, NtpSettingsError, target};
 use super::wire::{Packet, Refused, request};
 use lws_core::{
-    Close, Protocol, Reason, RetryPolicy, SystemState, TimerId, UdpInfo, Vh, VhostReason, Write, Wsi, lwsl_err,
-    lwsl_info, lwsl_notice, lwsl_warn,
+    AddrInfo, AsyncDns, Close, DnsType, Protocol, Reason, RetryPolicy, SystemState, TimerId, UdpInfo, Vh, VhostReason,
+    Write, Wsi, lwsl_err, lwsl_info, lwsl_notice, lwsl_warn,
 };
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Timers' keys: a round begins; it has lasted long enough.
@@ -44,6 +45,13 @@ const SAME_US: u64 = 1_000_000;
 
 /// The longest time that a server's complaints lead to.
 const LONGEST: Duration = Duration::from_secs(36 * 3600);
+
+/// Of a lookup's key, for the server's number. The rest is the round's.
+const SERVER_BITS: u32 = 4;
+const _: () = assert!(MAX_SERVERS <= 1 << SERVER_BITS);
+
+/// Addresses of one name that have said DENY or RSTR, after which the name isn't asked for any more.
+const MAX_DENIED: usize = 64;
 
 /// A protocol for [`ContextBuilder::system_protocol`](crate::ContextBuilder::system_protocol) that takes care of
 /// the context's clock. See the module.
@@ -70,8 +78,14 @@ pub struct NtpClient {
 
 struct Server {
     name: String,
+    host: String,
+    port: u16,
     /// It doesn't want to be asked.
     gone: bool,
+    /// Addresses of its name that don't want to be asked.
+    denied: Vec<IpAddr>,
+    /// Which of its addresses is asked next: that which has answered, or the one after that which hasn't.
+    which: usize,
     not_before_us: u64,
     /// The least time between requests that it can stand; zero until it has complained.
     wait: Duration,
@@ -111,8 +125,7 @@ impl NtpClient {
         if names.is_empty() {
             names.push(vh.system_ops().ntp_server().unwrap_or("pool.ntp.org").to_owned());
         }
-        let server = |name| Server { name, gone: false, not_before_us: 0, wait: Duration::ZERO };
-        self.servers = names.into_iter().map(server).collect();
+        self.servers = names.into_iter().filter_map(Server::named).collect();
     }
 
     // --- a round -----------------------------------------------------------------------------------
@@ -140,29 +153,33 @@ impl NtpClient {
             if server.gone || server.not_before_us > now {
                 continue;
             }
-            let Some((host, port)) = target(&server.name) else {
-                lwsl_err!("ntp: \"{}\" isn't a name or address with or without :port", server.name);
-                continue;
-            };
-            let tag = u64::from(self.round) << 32 | n as u64;
-            match vh.create_adopt_udp(&UdpInfo::connect(host, port).opaque_user_data(tag)) {
-                Ok(_) => self.asked += 1,
-                Err(e) => lwsl_info!("ntp: {}: {e}", server.name),
-            }
+            vh.async_dns_query(&server.host, DnsType::Both, self.round << SERVER_BITS | n as u32);
+            self.asked += 1;
             server.rest(now);
-        }
-        if self.asked == 0 {
-            return self.conclude(vh);
         }
         self.enough = Some(vh.sul_schedule(ENOUGH, self.settings.patience));
     }
 
+    /// The addresses of a server are known, or why not.
+    fn resolved(&mut self, vh: &mut Vh<'_>, told: AsyncDns) {
+        let (round, n) = (told.key >> SERVER_BITS, told.key & ((1 << SERVER_BITS) - 1));
+        if round != self.round << SERVER_BITS >> SERVER_BITS || self.asked == 0 {
+            return;
+        }
+        let Some(server) = self.servers.get_mut(n as usize) else { return };
+        let tag = u64::from(self.round) << 32 | u64::from(n);
+        if let Err(why) = told.result.map_err(|e| e.to_string()).and_then(|info| server.open(vh, &info, tag)) {
+            lwsl_info!("ntp: {}: {why}", server.name);
+            self.settled(vh, tag);
+        }
+    }
+
     /// One of the requests has come to its end, with or without a sample.
-    fn settled(&mut self, wsi: &mut Wsi<'_>) {
-        if wsi.opaque_user_data() >> 32 == u64::from(self.round) && self.asked > 0 {
+    fn settled(&mut self, vh: &mut Vh<'_>, tag: u64) {
+        if tag >> 32 == u64::from(self.round) && self.asked > 0 {
             self.asked -= 1;
             if self.asked == 0 {
-                self.conclude(&mut wsi.vhost());
+                self.conclude(vh);
             }
         }
     }
@@ -243,7 +260,10 @@ impl NtpClient {
             return Ok(());
         };
         match packet.time(asked.nonce, Duration::from_micros(now.saturating_sub(asked.sent_us))) {
-            Ok(told) => self.samples.push(Sample::new(told.wall_us.wrapping_sub(now) as i64, told.within)),
+            Ok(told) => {
+                server.which = server.which.wrapping_sub(1);
+                self.samples.push(Sample::new(told.wall_us.wrapping_sub(now) as i64, told.within));
+            }
             //= rfc5905#8 a packet that answers nothing of ours is dropped; the answer may be on its way
             Err(why @ (Refused::Bogus | Refused::NotAReply)) => {
                 lwsl_info!("ntp: {}: {why}", server.name);
@@ -252,7 +272,7 @@ impl NtpClient {
             Err(why) => {
                 lwsl_warn!("ntp: {}: {why}", server.name);
                 let least = if self.valid { self.settings.poll.saturating_mul(2) } else { NtpSettings::MIN_POLL };
-                server.refused(why, now, least);
+                server.refused(why, wsi.udp_peer(), now, least);
             }
         }
         Err(Close::NORMAL)
@@ -260,6 +280,42 @@ impl NtpClient {
 }
 
 impl Server {
+    fn named(name: String) -> Option<Self> {
+        let Some((host, port)) = target(&name) else {
+            lwsl_err!("ntp: \"{name}\" isn't a name or address with or without :port");
+            return None;
+        };
+        let host = host.to_owned();
+        let denied = Vec::new();
+        Some(Self { name, host, port, gone: false, denied, which: 0, not_before_us: 0, wait: Duration::ZERO })
+    }
+
+    /// Opens a socket to the address whose turn it is, or the next one that this machine has a way to.
+    fn open(&mut self, vh: &mut Vh<'_>, info: &AddrInfo, tag: u64) -> Result<(), String> {
+        let addresses = info.addresses();
+        let mut failure = "no address of it lets itself be asked".to_owned();
+        for _ in addresses {
+            let Some(ip) = addresses.get(self.which % addresses.len()) else { break };
+            self.which = self.which.wrapping_add(1);
+            if self.denied.contains(ip) {
+                continue;
+            }
+            match vh.create_adopt_udp(&UdpInfo::connect(&ip.to_string(), self.port).opaque_user_data(tag)) {
+                Ok(_) => return Ok(()),
+                Err(e) => failure = e.to_string(),
+            }
+        }
+        Err(failure)
+    }
+
+    /// A name may have other addresses than the one that said so.
+    fn denied(&mut self, by: Option<IpAddr>) {
+        match by {
+            Some(ip) if self.host.parse::<IpAddr>().is_err() && self.denied.len() < MAX_DENIED => self.denied.push(ip),
+            _ => self.gone = true,
+        }
+    }
+
     /// It isn't asked again until it has had its time.
     fn rest(&mut self, now_us: u64) {
         let wait_us = u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX);
@@ -268,9 +324,11 @@ impl Server {
 
     /// `least`: longer than the time between requests is now.
     //= rfc5905#7.4 DENY, RSTR: the client MUST stop sending to that server; RATE: it MUST reduce its rate
-    fn refused(&mut self, why: Refused, now_us: u64, least: Duration) {
+    fn refused(&mut self, why: Refused, by: Option<SocketAddr>, now_us: u64, least: Duration) {
         match why {
-            Refused::KissOfDeath(code) if matches!(&code, b"DENY" | b"RSTR") => self.gone = true,
+            Refused::KissOfDeath(code) if matches!(&code, b"DENY" | b"RSTR") => {
+                self.denied(by.map(|by| by.ip()));
+            }
             Refused::KissOfDeath(code) if code == *b"RATE" => {
                 self.wait = self.wait.saturating_mul(2).max(least).min(LONGEST.max(least));
                 self.rest(now_us);
@@ -290,9 +348,13 @@ impl Protocol for NtpClient {
             Reason::RawRx(data) => return self.reply(wsi, asked, data),
             Reason::ClientConnectionError(why) => {
                 lwsl_info!("ntp: {why}");
-                self.settled(wsi);
+                let tag = wsi.opaque_user_data();
+                self.settled(&mut wsi.vhost(), tag);
             }
-            Reason::RawClose => self.settled(wsi),
+            Reason::RawClose => {
+                let tag = wsi.opaque_user_data();
+                self.settled(&mut wsi.vhost(), tag);
+            }
             _ => {}
         }
         Ok(())
@@ -316,6 +378,7 @@ impl Protocol for NtpClient {
             {
                 self.begin_once(vh);
             }
+            VhostReason::AsyncDns(told) => self.resolved(vh, told),
             VhostReason::User(BEGIN) => self.begin(vh),
             VhostReason::User(ENOUGH) => {
                 self.enough = None;

@@ -7,7 +7,7 @@ use std::time::Duration;
 const PORT: u16 = 123;
 
 /// Servers beyond this are one too many to ask for the time.
-const MAX_SERVERS: usize = 16;
+pub(super) const MAX_SERVERS: usize = 16;
 
 /// The settings of an [`NtpClient`](super::NtpClient).
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ impl NtpSettings {
     pub const MIN_POLL: Duration = Duration::from_secs(64);
 
     /// The servers, by name or address, with `:port` behind it if that isn't 123; an IPv6 address with a port
-    /// in brackets. All are asked, and what most of them say is believed: with three, one may lie. At most 16.
+    /// in brackets. All are asked, each at one of its addresses, another when that one doesn't tell the time.
+    /// What most of them say is believed: with three, one may lie. At most 16.
     /// Default: the one that [`SystemOps::ntp_server`](crate::SystemOps::ntp_server) names, else
     /// "pool.ntp.org", as C.
     pub fn servers<S: Into<String>>(mut self, servers: impl IntoIterator<Item = S>) -> Self {
