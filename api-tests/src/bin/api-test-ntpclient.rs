@@ -2,6 +2,7 @@
 //! against chronyd where it is installed.
 
 use api_tests::{PATIENCE, Tests, peer, wait_until};
+use lws::dns::{AsyncDns, DnsSettings};
 use lws::ntp::wire::{PACKET, Packet, Timestamp, request};
 use lws::ntp::{NtpClient, NtpSettings};
 use lws::{Context, SystemState};
@@ -102,6 +103,27 @@ fn waits(tests: &mut Tests, what: &str, kinds: &[Kind]) -> Result<(), Box<dyn st
     Ok(())
 }
 
+/// A server of a name that the resolver has to find, and that has a dead address, too.
+fn by_name(tests: &mut Tests) -> Result<(), Box<dyn std::error::Error>> {
+    let port = serve(Kind::Off(HOUR_US))?.port();
+    let Ok(dead) = UdpSocket::bind(("127.0.0.2", port)) else {
+        tests.skip("by name", "this system has no second loopback address");
+        return Ok(());
+    };
+    let file = std::env::temp_dir().join(format!("lws-ntp-hosts-{}", std::process::id()));
+    std::fs::write(&file, "127.0.0.2 time.test\n127.0.0.1 time.test\n")?;
+    let dns = AsyncDns::new(DnsSettings::new().resolv_conf(None).hosts(Some(&file)));
+    let settings = NtpSettings::default().servers([format!("time.test:{port}")]).patience(Duration::from_millis(500));
+    let mut context = lws::context().async_resolver(dns).system_protocol(NtpClient::new(settings)?).create()?;
+    tests.check("by name: OPERATIONAL", operational(&mut context));
+    let _ = std::fs::remove_file(&file);
+    let off = difference(&context) - 3600.0;
+    tests.check(&format!("by name: off by {off} s"), off.abs() < 1.0);
+    dead.set_nonblocking(true)?;
+    tests.check("by name: the dead address was asked first", dead.recv(&mut [0; 512]).is_ok());
+    Ok(())
+}
+
 /// A chronyd that follows its own clock, and its folder.
 struct Chronyd(Child, PathBuf);
 
@@ -176,6 +198,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     waits(&mut tests, "two that contradict each other", &[Kind::Off(0), Kind::Off(HOUR_US)])?;
     waits(&mut tests, "unsynchronised", &[Kind::Unsynchronised])?;
     waits(&mut tests, "a forger", &[Kind::Forger])?;
+    by_name(&mut tests)?;
     chronyd(&mut tests)?;
     tests.finish();
 }
