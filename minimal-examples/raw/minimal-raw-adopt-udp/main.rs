@@ -64,6 +64,7 @@ impl Protocol for Echo {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = common::start(USAGE, &["-p", "--udp-rx-loss", "--udp-tx-loss"]);
     let vhost = Vhost::new("default").protocol(Echo { port: common::port(&args) });
-    lws::context().cmdline_builtin(&args)?.vhost(vhost).create()?.run()?;
+    let context = lws::context().cmdline_builtin(&args).unwrap_or_else(|e| common::fail(&e.to_string()));
+    context.vhost(vhost).create()?.run()?;
     Ok(())
 }

@@ -102,6 +102,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         good: Rc::clone(&good),
     };
     let vhost = Vhost::new("client").protocol(transactions);
-    lws::context().cmdline_builtin(&args)?.vhost(vhost).create()?.run()?;
+    let context = lws::context().cmdline_builtin(&args).unwrap_or_else(|e| common::fail(&e.to_string()));
+    context.vhost(vhost).create()?.run()?;
     Ok(common::completed(good.get()))
 }
