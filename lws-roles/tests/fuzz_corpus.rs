@@ -1,7 +1,7 @@
 //! Replays the corpus of the fuzz targets (`fuzz/`): the checks of `fuzz/harness` hold for each file.
 //! Whatever fuzzing finds is added there, so this is its regression test as well.
 
-#![cfg(all(feature = "deflate", feature = "dns", feature = "ntp"))]
+#![cfg(all(feature = "deflate", feature = "dns", feature = "h2", feature = "ntp"))]
 
 #[path = "../fuzz/harness/mod.rs"]
 mod harness;
@@ -46,4 +46,9 @@ fn rfc5905_7_3_packets() {
 #[test]
 fn rfc8259_documents() {
     replay("lejp", harness::lejp::run);
+}
+
+#[test]
+fn rfc9113_4_frames_of_clients() {
+    replay("h2_server", harness::h2::run);
 }

@@ -11,12 +11,15 @@
 
 pub(crate) mod dns;
 pub(crate) mod frames;
+pub(crate) mod h2;
 pub(crate) mod handshake;
 pub(crate) mod lejp;
 pub(crate) mod ntp;
 
 use lws_roles as lws;
 
+use lws::http::method::Method;
+use lws::http::wsi::HttpWsi as _;
 use lws::{Close, ConnectInfo, Context, MemoryNet, MemoryOptions, MemoryPeer, Protocol, Reason, Vhost, Write, Wsi};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -44,6 +47,8 @@ pub(crate) enum Event {
     PeerClose(u16, String),
     Failed(String),
     Http(String),
+    Body(Vec<u8>),
+    BodyEnd,
     Closed,
 }
 
@@ -59,6 +64,8 @@ pub(crate) struct Seen {
     pub(crate) hold: bool,
     /// Whole messages are expected, of at most this many bytes.
     pub(crate) assemble: Option<usize>,
+    /// Answer http requests.
+    pub(crate) answer: bool,
 }
 
 impl Seen {
@@ -126,7 +133,22 @@ impl Protocol for Probe {
             Reason::ReceivePong(data) | Reason::ClientReceivePong(data) => seen.note(Event::Pong(data.into())),
             Reason::WsPeerInitiatedClose { code, reason } => seen.note(Event::PeerClose(code, reason.into())),
             Reason::ClientConnectionError(why) => seen.note(Event::Failed(why.into())),
-            Reason::Http(path) => seen.note(Event::Http(path.into())),
+            Reason::Http(path) => {
+                seen.note(Event::Http(path.into()));
+                if seen.answer && matches!(wsi.method(), Some(Method::Get | Method::Head)) {
+                    answer(wsi);
+                }
+            }
+            Reason::HttpBody(data) => match seen.events.last_mut() {
+                Some(Event::Body(body)) => body.extend_from_slice(data),
+                _ => seen.note(Event::Body(data.into())),
+            },
+            Reason::HttpBodyCompletion => {
+                seen.note(Event::BodyEnd);
+                if seen.answer {
+                    answer(wsi);
+                }
+            }
             Reason::Closed | Reason::ClientClosed => {
                 assert!(seen.was_established(), "CLOSED without ESTABLISHED");
                 seen.note(Event::Closed);
@@ -134,6 +156,13 @@ impl Protocol for Probe {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// A small response. The connection may be closing: then there is nobody to send it to.
+fn answer(wsi: &mut Wsi<'_>) {
+    if wsi.respond(200).content_length(2).send().is_ok() && wsi.write(b"ok", Write::HttpFinal).is_ok() {
+        wsi.http_transaction_completed();
     }
 }
 

@@ -48,11 +48,14 @@ impl NetRx {
     }
 
     fn reset(&mut self, cx: &mut Cx<'_>, sid: u32, code: ErrorCode) -> Result<(), Fatal> {
-        self.spend(cx)?;
         let Some(conn) = cx.role_data::<H2Conn>() else { return Err(LOST) };
-        let Some(stream) = conn.table.by_number(sid) else {
-            return if conn.late_reset(sid) { Ok(()) } else { self.not_there(cx, sid) };
-        };
+        if conn.table.key(sid).is_none() && !conn.late_reset(sid) {
+            return self.not_there(cx, sid);
+        }
+        // as much whether the stream was answered before or not
+        self.spend(cx)?;
+        let stream = cx.role_data::<H2Conn>().and_then(|conn| conn.table.by_number(sid));
+        let Some(stream) = stream else { return Ok(()) };
         stream.reset = true;
         let complete = std::mem::replace(&mut stream.remote_ended, true);
         stream.cause = Some(code);

@@ -188,6 +188,12 @@ impl Pieces {
         Ok(content)
     }
 
+    /// How much content is still to come; `None` until the padding is known.
+    #[must_use]
+    pub fn content_left(&self) -> Option<u32> {
+        (!self.pad_length_due).then(|| self.left - self.padding)
+    }
+
     fn prefix(&mut self, byte: u8) -> Result<(), FrameError> {
         self.left = self.left.checked_sub(1).ok_or(FrameError::Length)?;
         if self.pad_length_due {

@@ -287,6 +287,7 @@ impl NetRx {
         let (bytes, done) = piece(pieces, data).map_err(fatal)?;
         *content += bytes.len() as u32;
         let (sid, end, empty, padding) = (*sid, *end, *content == 0, *len - *content);
+        let to_come = pieces.content_left();
         if done {
             self.state = State::Head;
             if empty && !end {
@@ -300,11 +301,18 @@ impl NetRx {
         let wsi = stream.wsi;
         let size = bytes.len() as u64;
         //= rfc9113#8.1.1 a content-length that isn't the sum of the DATA is malformed
-        let fits = match &mut stream.body_left {
-            None => true,
-            Some(left) => left.checked_sub(size).map(|rest| *left = rest).is_some(),
+        // known of a frame from its beginning: nothing of one that doesn't fit is delivered
+        let fits = match (&mut stream.body_left, to_come) {
+            (None, _) | (_, None) => true,
+            (Some(left), Some(to_come)) => {
+                let rest = left.checked_sub(size).filter(|&rest| {
+                    let to_come = u64::from(to_come);
+                    if end { rest == to_come } else { rest >= to_come }
+                });
+                rest.map(|rest| *left = rest).is_some()
+            }
         };
-        if !fits || (done && end && stream.body_left.is_some_and(|left| left > 0)) {
+        if !fits {
             self.stream_error(cx, sid, ErrorCode::ProtocolError, "body isn't as long as announced");
             return Ok(done);
         }
