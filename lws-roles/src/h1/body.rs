@@ -17,6 +17,8 @@ pub(crate) struct Piece<'a> {
     pub(crate) consumed: usize,
     /// Payload, perhaps none.
     pub(crate) data: &'a [u8],
+    /// Of the trailer section, perhaps nothing.
+    pub(crate) trailer: &'a [u8],
     /// The body is complete after it.
     pub(crate) last: bool,
 }
@@ -37,14 +39,16 @@ impl BodyReader {
             Self::Length(left) => {
                 let n = usize::try_from(*left).unwrap_or(usize::MAX).min(input.len());
                 *left -= n as u64;
-                Ok(Piece { consumed: n, data: input.get(..n).unwrap_or_default(), last: *left == 0 })
+                Ok(Piece { consumed: n, data: input.get(..n).unwrap_or_default(), trailer: &[], last: *left == 0 })
             }
             Self::Chunked(decoder) => {
                 let (consumed, event) = decoder.decode(input)?;
+                let nothing = Piece { consumed, data: &[], trailer: &[], last: false };
                 Ok(match event {
-                    ChunkEvent::Data(data) => Piece { consumed, data, last: false },
-                    ChunkEvent::More => Piece { consumed, data: &[], last: false },
-                    ChunkEvent::End => Piece { consumed, data: &[], last: true },
+                    ChunkEvent::Data(data) => Piece { data, ..nothing },
+                    ChunkEvent::Trailer(trailer) => Piece { trailer, ..nothing },
+                    ChunkEvent::More => nothing,
+                    ChunkEvent::End => Piece { last: true, ..nothing },
                 })
             }
         }

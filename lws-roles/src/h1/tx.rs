@@ -3,11 +3,12 @@
 //! Stateless: how far a response has come is counted in the connection's [`Transaction`].
 //! Never calls user code.
 
-use crate::http::chunked::{LAST_CHUNK, chunk_head};
+use crate::http::chunked::{LAST_CHUNK, LAST_CHUNK_HEAD, chunk_head};
 use crate::http::date;
 use crate::http::head::{Version, list_tokens};
 use crate::http::outgoing::{Outgoing, Piece, decimal};
 use crate::http::status;
+use crate::http::trailers::Trailers;
 use crate::http::transaction::Transaction;
 use lws_core::{BodyLength, Fields, Head, RoleTx, TxCx, Write, WriteError};
 use std::io::Write as _;
@@ -25,7 +26,10 @@ impl RoleTx for H1Tx {
         match t.outgoing.piece(data.len(), last)? {
             Piece::Dropped => {}
             Piece::Plain => cx.send(&[], data)?,
-            Piece::Chunk => chunk(cx, data, last)?,
+            Piece::Chunk => {
+                let trailers = if last { Trailers::take(&mut t.trailers) } else { None };
+                chunk(cx, data, last, trailers.as_ref())?;
+            }
             Piece::Short => {
                 // the peer is owed bytes that won't come: it must see the connection end
                 t.keep_alive = false;
@@ -120,8 +124,14 @@ fn framing(out: &mut Vec<u8>, code: u16, head: &Head<'_>, outgoing: Outgoing) {
     }
 }
 
-/// Sends a piece of a chunked body (RFC 9112 7.1); both sides use it.
-pub(super) fn chunk(cx: &mut TxCx<'_>, data: &[u8], last: bool) -> Result<(), WriteError> {
+/// Sends a piece of a chunked body (RFC 9112 7.1), with what comes behind the last; both sides use it.
+pub(super) fn chunk(cx: &mut TxCx<'_>, data: &[u8], last: bool, trailers: Option<&Fields>) -> Result<(), WriteError> {
+    if let Some(trailers) = trailers {
+        chunk(cx, data, false, None)?;
+        //= rfc9112#7.1.2 the trailer section comes behind the last chunk
+        cx.send(LAST_CHUNK_HEAD, trailers.as_h1())?;
+        return cx.send(b"\r\n", &[]);
+    }
     if !data.is_empty() {
         let mut head = [0; 18];
         cx.send(chunk_head(data.len() as u64, &mut head), data)?;

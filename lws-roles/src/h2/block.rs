@@ -24,7 +24,8 @@ use super::stream;
 use crate::http::exchange::Arrival;
 use crate::http::head::BodyKind;
 use crate::http::settings::HttpSettings;
-use crate::http::transaction::Transaction;
+use crate::http::trailers::Trailers;
+use crate::http::transaction::{ClientTransaction, Transaction};
 use lws_core::{BodyLength, Cx, Fields};
 use std::cell::RefCell;
 
@@ -160,7 +161,7 @@ impl NetRx {
         match what {
             What::Nothing => Ok(()),
             What::Response(reply) => self.response(cx, sid, end_stream, *reply, end),
-            What::Trailers { reader, .. } => {
+            What::Trailers { reader, fields } => {
                 let owed = |cx: &mut Cx<'_>| {
                     let stream = cx.role_data::<H2Conn>().and_then(|c| c.table.by_number(sid));
                     stream.is_some_and(|s| s.body_left.is_some_and(|left| left > 0))
@@ -171,6 +172,7 @@ impl NetRx {
                 } else if owed(cx) {
                     self.stream_error(cx, sid, ErrorCode::ProtocolError, "body isn't as long as announced");
                 } else {
+                    self.keep_trailers(cx, sid, fields);
                     self.end_stream(cx, sid);
                 }
                 Ok(())
@@ -205,6 +207,19 @@ impl NetRx {
         }
     }
 
+    /// For user code, which gets to see them when it has all of the body.
+    fn keep_trailers(&self, cx: &mut Cx<'_>, sid: u32, fields: Fields) {
+        let stream = cx.role_data::<H2Conn>().and_then(|conn| conn.table.by_number(sid));
+        let Some(wsi) = stream.map(|stream| stream.wsi) else { return };
+        if self.side == Side::Client {
+            if let Some(t) = cx.stream_data::<ClientTransaction>(wsi) {
+                Trailers::block(&mut t.trailers, fields);
+            }
+        } else if let Some(t) = cx.stream_data::<Transaction>(wsi) {
+            Trailers::block(&mut t.trailers, fields);
+        }
+    }
+
     /// The request that came by HTTP/1 is stream 1, of which the client's side has ended.
     pub(super) fn open_upgraded(&mut self, cx: &mut Cx<'_>, request: Box<Transaction>) -> Result<(), Fatal> {
         cx.role_data::<H2Conn>().ok_or(LOST)?.last_peer = 1;
@@ -221,7 +236,7 @@ impl NetRx {
         refusal: Option<u16>,
         mut t: Box<Transaction>,
     ) -> Result<(), Fatal> {
-        t.received = true;
+        (t.received, t.on_h2) = (true, true);
         let conn = cx.role_data::<H2Conn>().ok_or(LOST)?;
         t.endless = conn.ours.long_poll;
         let body = match t.head.body() {

@@ -13,12 +13,13 @@
 use super::error::ErrorCode;
 use super::flow::{RecvWindow, SendWindow};
 use super::frame::{END_STREAM, FrameHead, Kind};
+use super::head::write_trailers;
 use super::hpack::Encoder;
 use super::limits::{FIRST_WINDOW, H2Settings};
 use super::settings::{Settings, Side};
 use super::table::{Stream, Table};
 use super::write;
-use lws_core::WsiId;
+use lws_core::{Fields, WsiId};
 use std::collections::VecDeque;
 
 /// The dynamic table of our encoder, at most.
@@ -203,6 +204,22 @@ impl H2Conn {
         out.extend_from_slice(bytes);
     }
 
+    /// A stream whose output has gone is ended, with its trailer fields if it has any.
+    pub(super) fn end(&mut self, out: &mut Vec<u8>, key: u32) {
+        let Some(stream) = self.table.get_mut(key) else { return };
+        stream.local_ended = true;
+        let (sid, trailers) = (stream.sid, stream.trailers.take());
+        self.last_frame(out, sid, trailers.as_deref());
+    }
+
+    fn last_frame(&mut self, out: &mut Vec<u8>, sid: u32, trailers: Option<&Fields>) {
+        let Some(fields) = trailers else { return Self::data(out, sid, &[], true) };
+        let at = write::begin_block(out);
+        write_trailers(&mut self.encoder, fields, out);
+        //= rfc9113#8.1 the HEADERS of a trailer section carry END_STREAM
+        write::end_block(out, at, sid, true, self.peer.max_frame_size);
+    }
+
     /// A stream is gone: what the peer is to hear of it. `whole`: with all its output sent.
     pub(super) fn gone(&mut self, out: &mut Vec<u8>, key: u32, whole: bool) {
         let Some(stream) = self.table.remove(key) else { return };
@@ -211,7 +228,7 @@ impl H2Conn {
         }
         if !stream.local_ended && whole && (stream.tunnel || stream.fin) {
             //= rfc8441#5 an orderly TCP-level close is an END_STREAM, a reset is RST_STREAM with CANCEL
-            Self::data(out, stream.sid, &[], true);
+            self.last_frame(out, stream.sid, stream.trailers.as_deref());
             if !stream.remote_ended && stream.tunnel {
                 self.reset(out, stream.sid, ErrorCode::NoError);
             } else if !stream.remote_ended {

@@ -10,7 +10,7 @@
 
 use super::conn::H2Conn;
 use super::write;
-use lws_core::{RoleTx, TxCx, Write, WriteError};
+use lws_core::{Fields, RoleTx, TxCx, Write, WriteError};
 
 pub(super) struct NetTx;
 
@@ -21,7 +21,7 @@ impl NetTx {
         let key = conn.table.next_turn()?;
         let (window, max) = (conn.send.available() as usize, conn.peer.max_frame_size as usize);
         let Some(stream) = conn.table.get(key).filter(|s| !s.local_ended && !s.reset) else { return Some(0) };
-        let (sid, wsi, fin) = (stream.sid, stream.wsi, stream.fin);
+        let (sid, wsi, fin, bare) = (stream.sid, stream.wsi, stream.fin, stream.trailers.is_none());
         let own = stream.send.available() as usize;
         let waiting = cx.stream_waiting(wsi);
         if waiting == 0 && !fin {
@@ -36,21 +36,19 @@ impl NetTx {
             return None;
         }
         let len = waiting.min(own).min(window).min(max);
-        let end = fin && len == waiting;
-        let sent = if len > 0 {
-            cx.pull(wsi, len, |out, bytes| H2Conn::data(out, sid, bytes, end))
-        } else {
-            // an END_STREAM alone needs no window (RFC 9113 6.9.1)
-            cx.send_by(|_: &mut H2Conn, out| H2Conn::data(out, sid, &[], true)).ok()?;
-            0
-        };
+        let last = fin && len == waiting;
+        let end = last && len > 0 && bare;
+        let sent = if len > 0 { cx.pull(wsi, len, |out, bytes| H2Conn::data(out, sid, bytes, end)) } else { 0 };
         let conn = cx.role_data::<H2Conn>()?;
         let _ = conn.send.take(sent as u32);
         conn.sent(sent);
         let stream = conn.table.get_mut(key)?;
         let _ = stream.send.take(sent as u32);
         stream.local_ended = end;
-        if sent < waiting {
+        if last && !end {
+            // an END_STREAM without DATA needs no window (RFC 9113 6.9.1)
+            cx.send_by(|conn: &mut H2Conn, out| conn.end(out, key)).ok()?;
+        } else if sent < waiting {
             conn.table.requeue(key);
         }
         // a frame costs the peer something even when it is empty
@@ -102,6 +100,11 @@ impl RoleTx for NetTx {
 
 /// Says that a stream's output is complete: END_STREAM goes behind what there is.
 pub(super) fn end_stream(cx: &mut TxCx<'_>) {
+    end_body(cx, None);
+}
+
+/// As [`end_stream`], with the fields that come behind a body.
+pub(super) fn end_body(cx: &mut TxCx<'_>, trailers: Option<Fields>) {
     let Some(key) = cx.stream_key() else { return };
     let waiting = cx.stream_waiting(cx.id());
     let Some(mut carrier) = cx.carrier() else { return };
@@ -110,12 +113,14 @@ pub(super) fn end_stream(cx: &mut TxCx<'_>) {
         let dead = conn.dead;
         let Some(stream) = conn.table.get_mut(key).filter(|s| !s.local_ended && !s.reset) else { return };
         stream.fin = true;
+        if let Some(fields) = trailers {
+            stream.trailers = Some(Box::new(fields));
+        }
         if waiting > 0 {
             conn.table.queue(key);
         } else if !dead {
             //= rfc9113#6.9.1 an empty DATA with END_STREAM MAY be sent without credit: it waits for no turn
-            stream.local_ended = true;
-            H2Conn::data(out, stream.sid, &[], true);
+            conn.end(out, key);
         }
     });
     carrier.send_soon();

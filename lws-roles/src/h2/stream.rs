@@ -12,11 +12,12 @@
 use super::conn::H2Conn;
 use super::head::write_response;
 use super::hpack::Encoder;
-use super::send::end_stream;
+use super::send::{end_body, end_stream};
 use super::write;
 use crate::http::date;
 use crate::http::exchange::{Arrival, Exchange, Step};
 use crate::http::outgoing::{Outgoing, Piece, decimal};
+use crate::http::trailers::Trailers;
 use crate::http::transaction::Transaction;
 use lws_core::{
     BodyLength, Close, Cx, Farewell, Flow, Halves, Head, Pending, RoleRx, RoleTx, RxBuf, TxCx, Write, WriteError,
@@ -131,7 +132,8 @@ impl RoleTx for StreamTx {
                     cx.send(&[], data)?;
                 }
                 if done {
-                    end_stream(cx);
+                    let trailers = cx.role_data::<Transaction>().and_then(|t| Trailers::take(&mut t.trailers));
+                    end_body(cx, trailers);
                 }
             }
             // without END_STREAM it is broken off, as the peer is owed bytes that won't come

@@ -8,7 +8,7 @@
 use super::error::ErrorCode;
 use super::flow::{RecvWindow, SendWindow};
 use super::priority::Priority;
-use lws_core::WsiId;
+use lws_core::{Fields, WsiId};
 use std::collections::VecDeque;
 
 /// What is known of a stream while it has a slot.
@@ -24,6 +24,8 @@ pub(super) struct Stream {
     pub(super) reset: bool,
     /// END_STREAM goes behind its output.
     pub(super) fin: bool,
+    /// With these fields.
+    pub(super) trailers: Option<Box<Fields>>,
     /// Bytes without a message around them (RFC 9113 8.5, RFC 8441): its role's good end is the stream's.
     pub(super) tunnel: bool,
     /// Waits for its turn.
@@ -49,6 +51,7 @@ impl Stream {
             remote_ended: false,
             reset: false,
             fin: false,
+            trailers: None,
             tunnel: false,
             queued: false,
             priority: None,

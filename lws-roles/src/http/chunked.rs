@@ -11,8 +11,8 @@
 //!                               TrailerName -':'-> TrailerValue -CR-> TrailerLf
 //! ```
 //!
-//! [`ChunkedDecoder`] never copies: each payload piece is a slice of the
-//! input. Extensions and trailer fields are checked, bounded and dropped.
+//! [`ChunkedDecoder`] never copies: each piece of payload, and of the trailer section, is a slice of
+//! the input. Extensions are checked, bounded and dropped, trailer fields checked and bounded.
 //! The h1 role feeds it with whatever arrived; it never looks past the end of
 //! the body, so that pipelined requests stay in the caller's buffer.
 
@@ -61,6 +61,8 @@ impl std::error::Error for ChunkedError {}
 pub enum ChunkEvent<'a> {
     /// A non-empty piece of the body. There may be more in the input.
     Data(&'a [u8]),
+    /// A piece of the trailer section: field lines, each with its CR LF, cut anywhere.
+    Trailer(&'a [u8]),
     /// All of the input is consumed and the body goes on.
     More,
     /// The body is complete; what follows `consumed` belongs to the next
@@ -115,8 +117,8 @@ impl ChunkedDecoder {
         matches!(self.state, State::Done)
     }
 
-    /// Takes input up to the end of the next payload piece, of the body, or
-    /// of `data`, and returns how much was consumed. Call it again with the
+    /// Takes input up to the end of the next piece of payload or of the trailer
+    /// section, of the body, or of `data`, and returns how much was consumed. Call it again with the
     /// rest until it returns [`ChunkEvent::More`] or [`ChunkEvent::End`].
     ///
     /// # Errors
@@ -137,12 +139,33 @@ impl ChunkedDecoder {
                 self.payload_taken(piece.len());
                 return Ok((data.len() - after.len(), ChunkEvent::Data(piece)));
             }
+            if let section @ [_, ..] = self.trailer(rest)? {
+                return Ok((data.len() - rest.len() + section.len(), ChunkEvent::Trailer(section)));
+            }
             let Some((&byte, after)) = rest.split_first() else {
                 return Ok((data.len(), ChunkEvent::More));
             };
             self.framing_byte(byte)?;
             rest = after;
         }
+    }
+
+    /// What of the trailer section `input` begins with, its last line's CR LF left out.
+    fn trailer<'a>(&mut self, input: &'a [u8]) -> Result<&'a [u8], ChunkedError> {
+        let mut len = 0;
+        for &byte in input {
+            let at_end = self.state == State::TrailerStart && byte == b'\r';
+            if at_end || !self.is_in_trailer() {
+                break;
+            }
+            self.framing_byte(byte)?;
+            len += 1;
+        }
+        Ok(input.get(..len).unwrap_or_default())
+    }
+
+    const fn is_in_trailer(&self) -> bool {
+        matches!(self.state, State::TrailerStart | State::TrailerName | State::TrailerValue | State::TrailerLf)
     }
 
     fn payload_taken(&mut self, len: usize) {
@@ -245,6 +268,9 @@ const fn is_text(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
+/// The last chunk, behind which the trailer section comes and CR LF.
+pub const LAST_CHUNK_HEAD: &[u8] = b"0\r\n";
+
 /// The bytes that end a chunked body that has no trailer fields.
 pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
@@ -272,6 +298,11 @@ mod tests {
 
     /// Decodes `input` given in pieces of `step` bytes: body and bytes used.
     fn run(input: &[u8], step: usize) -> Result<(Vec<u8>, Option<usize>), ChunkedError> {
+        run_whole(input, step, &mut Vec::new())
+    }
+
+    /// As [`run`]; `trailers` gets the trailer section.
+    fn run_whole(input: &[u8], step: usize, trailers: &mut Vec<u8>) -> Result<(Vec<u8>, Option<usize>), ChunkedError> {
         let mut decoder = ChunkedDecoder::new();
         let (mut body, mut used) = (Vec::new(), 0);
         for piece in input.chunks(step) {
@@ -282,6 +313,7 @@ mod tests {
                 rest = &rest[n..];
                 match event {
                     ChunkEvent::Data(data) => body.extend_from_slice(data),
+                    ChunkEvent::Trailer(lines) => trailers.extend_from_slice(lines),
                     ChunkEvent::More => break,
                     ChunkEvent::End => return Ok((body, Some(used))),
                 }
@@ -368,9 +400,13 @@ mod tests {
     }
 
     #[test]
-    fn rfc9112_7_1_2_trailers_are_checked_skipped_and_bounded() {
+    fn rfc9112_7_1_2_trailers_are_checked_handed_on_and_bounded() {
         let ok = b"0\r\nExpires: never\r\nX-Sum:\t1\r\n\r\n";
-        assert_eq!(run(ok, 4), Ok((Vec::new(), Some(ok.len()))));
+        for step in 1..=ok.len() {
+            let mut trailers = Vec::new();
+            assert_eq!(run_whole(ok, step, &mut trailers), Ok((Vec::new(), Some(ok.len()))), "in steps of {step}");
+            assert_eq!(trailers, b"Expires: never\r\nX-Sum:\t1\r\n", "in steps of {step}");
+        }
         for bad in [
             &b"0\r\n: x\r\n"[..],
             b"0\r\nname\r\n",

@@ -40,6 +40,7 @@ pub(crate) mod redirect;
 pub mod settings;
 pub mod status;
 pub mod token;
+pub mod trailers;
 pub(crate) mod transaction;
 pub mod uri;
 pub mod url;

@@ -6,6 +6,7 @@
 use super::head::{RequestHead, ResponseHead};
 use super::method::Method;
 use super::outgoing::body_length;
+use super::trailers;
 use lws_core::{BodyLength, Cx, Head, Start, Write, WriteError};
 
 pub(crate) use super::outgoing::Outgoing;
@@ -23,8 +24,12 @@ pub(crate) struct Transaction {
     pub(crate) completed: bool,
     /// The response goes on for as long as it likes (C: `lws_http_mark_sse`).
     pub(crate) endless: bool,
+    /// It is a stream of an h2 connection.
+    pub(crate) on_h2: bool,
     /// A file that user code wants sent.
     pub(crate) file: Option<FileRequest>,
+    /// Fields behind the bodies.
+    pub(crate) trailers: trailers::Place,
 }
 
 /// What `serve_http_file` asked for.
@@ -43,7 +48,9 @@ impl Transaction {
         self.keep_alive = false;
         self.completed = false;
         self.endless = false;
+        self.on_h2 = false;
         self.file = None;
+        self.trailers = None;
     }
 
     /// Whether a final head was written.
@@ -103,6 +110,8 @@ pub(crate) struct ClientTransaction {
     pub(crate) on_h2: bool,
     /// Nothing more is sent, and the response may take for ever (C: `long_poll_rxonly`).
     pub(crate) endless: bool,
+    /// Fields behind the bodies.
+    pub(crate) trailers: trailers::Place,
     /// What it has behind it.
     pub(crate) past: Past,
 }
@@ -136,6 +145,7 @@ impl ClientTransaction {
         t.outgoing = Outgoing::Nothing;
         t.body_begun = false;
         (t.on_h2, t.endless) = (false, false);
+        t.trailers = None;
         t.past = past;
         cx.set_role_data(Some(t));
     }

@@ -6,6 +6,7 @@ use super::method::Method;
 use super::settings::HttpSettings;
 use super::status;
 use super::token::Token;
+use super::trailers::{TrailerError, Trailers};
 use super::transaction::{ClientTransaction, FileRequest, Transaction};
 use lws_core::{BodyLength, FieldError, Fields, Head, Start, Write, WriteError, Wsi};
 use std::path::Path;
@@ -23,6 +24,25 @@ pub trait HttpWsi {
 
     /// Every header, in order.
     fn headers(&self) -> Vec<(&str, &[u8])>;
+
+    /// The value of a trailer field of the message that has come, the first when there are several;
+    /// `None` when it is missing or isn't UTF-8 (RFC 9110 6.5). They are complete at
+    /// HTTP_BODY_COMPLETION on a server and COMPLETED_CLIENT_HTTP on a client. C drops them.
+    fn trailer(&self, name: &str) -> Option<&str>;
+
+    /// Every trailer field, in order: at most 4 KiB of them over HTTP/1, over HTTP/2 as many as
+    /// `http_limits` lets a head have.
+    fn trailers(&self) -> Vec<(&str, &[u8])>;
+
+    /// Adds a field that goes behind the body that is being sent: a server's response, or a client's
+    /// request. To be called once the head has been sent and before the last piece of the body is.
+    /// What wants to be sure that the peer takes them looks for `te: trailers` in its request, and
+    /// names them in a `trailer` header (RFC 9110 6.5.1).
+    ///
+    /// # Errors
+    /// [`TrailerError`]: on HTTP/1 nothing can come behind a body whose length was announced, some
+    /// fields may not come behind a body, and the moment may be wrong.
+    fn add_trailer(&mut self, name: &str, value: &str) -> Result<(), TrailerError>;
 
     /// Server: the request's method (C: `lws_http_get_uri_and_method`).
     fn method(&self) -> Option<Method>;
@@ -99,6 +119,13 @@ fn fields_of<'a>(wsi: &'a Wsi<'_>) -> Option<&'a super::head::Fields> {
     })
 }
 
+fn trailers_of<'a>(wsi: &'a Wsi<'_>) -> Option<&'a Fields> {
+    match wsi.role_data_ref::<Transaction>() {
+        Some(t) => Trailers::received(&t.trailers),
+        None => Trailers::received(&wsi.role_data_ref::<ClientTransaction>()?.trailers),
+    }
+}
+
 fn request<'a>(wsi: &'a Wsi<'_>) -> Option<&'a RequestHead> {
     wsi.role_data_ref::<Transaction>().map(|t| &t.head)
 }
@@ -114,6 +141,24 @@ impl HttpWsi for Wsi<'_> {
 
     fn headers(&self) -> Vec<(&str, &[u8])> {
         fields_of(self).map(|f| f.headers().collect()).unwrap_or_default()
+    }
+
+    fn trailer(&self, name: &str) -> Option<&str> {
+        trailers_of(self)?.get(name).and_then(|value| str::from_utf8(value).ok())
+    }
+
+    fn trailers(&self) -> Vec<(&str, &[u8])> {
+        trailers_of(self).map(|fields| fields.iter().collect()).unwrap_or_default()
+    }
+
+    fn add_trailer(&mut self, name: &str, value: &str) -> Result<(), TrailerError> {
+        if let Some(t) = self.role_data::<Transaction>() {
+            return Trailers::add(&mut t.trailers, t.outgoing, t.on_h2, name, value);
+        }
+        match self.role_data::<ClientTransaction>() {
+            Some(t) => Trailers::add(&mut t.trailers, t.outgoing, t.on_h2, name, value),
+            None => Err(TrailerError::Gone),
+        }
     }
 
     fn method(&self) -> Option<Method> {

@@ -13,6 +13,7 @@ mod response;
 mod routes;
 mod settings;
 mod timeouts;
+mod trailers;
 #[cfg(feature = "ws")]
 mod upgrade;
 mod vhosts;

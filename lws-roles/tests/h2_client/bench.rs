@@ -333,6 +333,11 @@ impl Server {
         out
     }
 
+    /// Appends a field to a block.
+    pub(crate) fn field(&mut self, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+        self.encoder.field(name, value, out);
+    }
+
     pub(crate) fn answer(&mut self, net: &mut Net, sid: u32, status: u16, fields: &[(&str, &str)], body: &str) {
         let mut out = self.head(sid, status, fields, body.is_empty());
         if !body.is_empty() {

@@ -160,3 +160,42 @@ fn rfc9113_6_9_1_a_server_that_exceeds_a_window_is_told() {
     assert_eq!(net.count(1, "closed"), 1);
     assert_eq!(net.count(1, "completed"), 0);
 }
+
+#[test]
+fn rfc9113_8_1_trailer_fields_go_and_come_behind_the_bodies() {
+    let mut net = Net::new();
+    let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let kept = std::rc::Rc::clone(&seen);
+    net.hook(move |wsi, reason| {
+        match reason {
+            Reason::ClientAppendHandshakeHeader(_) => wsi.client_http_body_pending(true),
+            Reason::ClientHttpWriteable => {
+                wsi.add_trailer("x-sum", "42").expect("in time");
+                wsi.write(b"hello", Write::HttpFinal)?;
+            }
+            Reason::CompletedClientHttp => {
+                kept.borrow_mut().push(wsi.trailer("X-Len").map(str::to_owned));
+                assert_eq!((wsi.header_by_name("x-len"), wsi.trailers().len()), (None, 1));
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    net.connect(get("/").method("POST"));
+    let mut server = net.serve(&[]);
+    let mut came = server.frames(&mut net);
+    came.retain(|frame| matches!(frame, Came::Headers { .. } | Came::Data { .. }));
+    assert!(matches!(came.first(), Some(Came::Headers { sid: 1, end: false, .. })), "{came:?}");
+    let fields = vec![("x-sum".to_owned(), "42".to_owned())];
+    let behind =
+        [Came::Data { sid: 1, end: false, data: b"hello".to_vec() }, Came::Headers { sid: 1, end: true, fields }];
+    assert_eq!(came.get(1..), Some(&behind[..]));
+    let head = server.head(1, 200, &[], false);
+    let mut trailers = Vec::new();
+    let at = write::begin_block(&mut trailers);
+    server.field(b"x-len", b"2", &mut trailers);
+    write::end_block(&mut trailers, at, 1, true, 16_384);
+    server.send(&mut net, &[head, data(1, b"ok", false), trailers].concat());
+    net.assert_done(0, "ok");
+    assert_eq!(*seen.borrow(), [Some("2".to_owned())]);
+}

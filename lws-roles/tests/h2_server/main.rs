@@ -19,5 +19,6 @@ mod priorities;
 mod simulation;
 mod states;
 mod timeouts;
+mod trailers;
 #[cfg(feature = "ws")]
 mod websocket;

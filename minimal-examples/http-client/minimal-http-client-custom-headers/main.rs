@@ -44,6 +44,9 @@ impl Protocol for CustomHeaders {
             }
             Reason::ReceiveClientHttpRead(data) => lwsl_hexdump_user!(data),
             Reason::CompletedClientHttp => {
+                if let Some(value) = wsi.trailer("test-custom-trailer") {
+                    lwsl_user!("custom trailer: '{value}'");
+                }
                 self.good.set(wsi.http_status() == Some(200));
                 wsi.vhost().stop();
             }

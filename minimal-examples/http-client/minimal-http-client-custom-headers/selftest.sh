@@ -13,6 +13,8 @@ for at in 0 1; do
     expect_in "result" "Completed: OK" "$OUT"
     expect_in "our header" " DNT length 1 val" "$OUT"
     expect_in "the server's header" "custom header: 'hello'" "$OUT"
+    run minimal-http-client-custom-headers "${options[@]}" --path /dyn/trailer
+    expect_in "the server's trailer" "custom trailer: 'bye'" "$OUT"
     run minimal-http-client-custom-headers "${options[@]}" -l --server 127.0.0.1 --path /
     expect_in "a page without" "no custom header" "$OUT"
 done

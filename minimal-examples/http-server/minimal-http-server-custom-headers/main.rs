@@ -1,6 +1,7 @@
 //! Reads a request header that the library has no name for, and answers with one of its own,
-//! by http and by https. See README.md.
+//! by http and by https; the same with trailer fields. See README.md.
 
+use lws::http::method::Method;
 use lws::prelude::*;
 use minimal_examples as common;
 
@@ -13,22 +14,47 @@ impl Protocol for CustomHeaders {
     type Session = ();
 
     fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, _: &mut ()) -> Result<(), Close> {
-        if let Reason::Http(_) = reason {
-            let body = match wsi.header_by_name("dnt") {
-                Some(value) => format!("DNT length {} value '{value}'\n", value.len()),
-                None => "DNT not found\n".to_owned(),
-            };
-            // plain text: what came from a peer is never html
-            wsi.respond(200)
-                .content_type("text/plain")
-                .content_length(body.len() as u64)
-                .header("test-custom-header", "hello")
-                .send()?;
-            wsi.write(body.as_bytes(), Write::HttpFinal)?;
-            wsi.http_transaction_completed();
+        match reason {
+            // what comes behind the body is there when the body is
+            Reason::Http("/trailer") if wsi.method() == Some(Method::Post) => Ok(()),
+            Reason::Http("/trailer") | Reason::HttpBodyCompletion => answer_with_trailer(wsi),
+            Reason::Http(_) => answer(wsi),
+            _ => Ok(()),
         }
-        Ok(())
     }
+}
+
+fn answer(wsi: &mut Wsi<'_>) -> Result<(), Close> {
+    let body = match wsi.header_by_name("dnt") {
+        Some(value) => format!("DNT length {} value '{value}'\n", value.len()),
+        None => "DNT not found\n".to_owned(),
+    };
+    // plain text: what came from a peer is never html
+    wsi.respond(200)
+        .content_type("text/plain")
+        .content_length(body.len() as u64)
+        .header("test-custom-header", "hello")
+        .send()?;
+    wsi.write(body.as_bytes(), Write::HttpFinal)?;
+    wsi.http_transaction_completed();
+    Ok(())
+}
+
+/// The body goes out while nobody knows yet what will be said of it.
+fn answer_with_trailer(wsi: &mut Wsi<'_>) -> Result<(), Close> {
+    let body = match wsi.trailer("test-custom-trailer") {
+        Some(value) => format!("trailer length {} value '{value}'\n", value.len()),
+        None => "trailer not found\n".to_owned(),
+    };
+    wsi.respond(200).content_type("text/plain").header("trailer", "test-custom-trailer").send()?;
+    wsi.write(body.as_bytes(), Write::Http)?;
+    if let Err(e) = wsi.add_trailer("test-custom-trailer", "bye") {
+        // an HTTP/1.0 client can't have one
+        lwsl_notice!("{}: {e}", wsi.id());
+    }
+    wsi.write(b"", Write::HttpFinal)?;
+    wsi.http_transaction_completed();
+    Ok(())
 }
 
 fn vhost(name: &str, port: u16) -> Vhost {

@@ -15,6 +15,7 @@ use crate::h1::body::BodyReader;
 use crate::http::chunked::ChunkedDecoder;
 use crate::http::client_exchange::{Answer, ClientExchange};
 use crate::http::head::{BodyKind, HeadLimits};
+use crate::http::trailers::Trailers;
 use crate::http::transaction::ClientTransaction;
 use lws_core::{Close, Cx, Flow, Pending, RoleRx, RxBuf};
 
@@ -169,6 +170,11 @@ impl ClientRx {
             }
         };
         let (consumed, last) = (piece.consumed, piece.last);
+        if !piece.trailer.is_empty()
+            && let Some(t) = cx.role_data::<ClientTransaction>()
+        {
+            Trailers::section(&mut t.trailers, piece.trailer);
+        }
         let taken = if piece.data.is_empty() { Ok(()) } else { self.exchange.body(cx, piece.data) };
         data.consume(consumed);
         match taken {

@@ -4,6 +4,7 @@
 //! is written by the receive half. Never calls user code.
 
 use crate::h1::tx::chunk;
+use crate::http::trailers::Trailers;
 use crate::http::transaction::{ClientTransaction, Outgoing};
 use lws_core::{RoleTx, TxCx, Write, WriteError};
 
@@ -14,7 +15,11 @@ impl RoleTx for ClientTx {
         let t = cx.role_data::<ClientTransaction>().ok_or(WriteError::Gone)?;
         match t.count(data.len(), how)? {
             Outgoing::Length(_) => cx.send(&[], data)?,
-            Outgoing::Chunked => chunk(cx, data, matches!(how, Write::HttpFinal))?,
+            Outgoing::Chunked => {
+                let last = matches!(how, Write::HttpFinal);
+                let trailers = if last { Trailers::take(&mut t.trailers) } else { None };
+                chunk(cx, data, last, trailers.as_ref())?;
+            }
             _ => {}
         }
         Ok(data.len())

@@ -5,6 +5,7 @@ use super::{H1Rx, State};
 use crate::h1::body::BodyReader;
 use crate::http::exchange::READ_AWAY_MAX;
 use crate::http::settings::{HttpSettings, micros};
+use crate::http::trailers::Trailers;
 use crate::http::transaction::Transaction;
 use lws_core::{Close, Cx, Flow, Pending, RxBuf};
 
@@ -20,6 +21,11 @@ impl H1Rx {
             }
         };
         let (consumed, last) = (piece.consumed, piece.last);
+        if !piece.trailer.is_empty()
+            && let Some(t) = cx.role_data::<Transaction>()
+        {
+            Trailers::section(&mut t.trailers, piece.trailer);
+        }
         if let Err(step) = self.exchange.body(cx, piece.data) {
             return self.take(cx, step);
         }

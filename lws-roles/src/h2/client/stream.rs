@@ -15,10 +15,11 @@ use super::{NAME, hand_over, open, with_conn};
 use crate::h2::error::ErrorCode;
 use crate::h2::head::{RequestLine, write_request};
 use crate::h2::hpack::Encoder;
-use crate::h2::send::end_stream;
+use crate::h2::send::{end_body, end_stream};
 use crate::http::client_exchange::{Answer, ClientExchange, RESPONSE_US, Refused, Request};
 use crate::http::head::BodyKind;
 use crate::http::host::host_of;
+use crate::http::trailers::Trailers;
 use crate::http::transaction::{ClientTransaction, Outgoing};
 use lws_core::{Close, Cx, FieldError, Fields, Flow, Halves, Pending, RoleRx, RoleTx, RxBuf, TxCx, Write, WriteError};
 
@@ -236,7 +237,8 @@ impl RoleTx for ClientStreamTx {
                 cx.send(&[], data)?;
             }
             if sent {
-                end_stream(cx);
+                let trailers = cx.role_data::<ClientTransaction>().and_then(|t| Trailers::take(&mut t.trailers));
+                end_body(cx, trailers);
             }
         }
         Ok(data.len())

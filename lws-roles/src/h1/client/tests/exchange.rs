@@ -443,3 +443,31 @@ fn connections_of_other_roles_are_left_to_them() {
         assert!(!takes(method), "{method:?}");
     }
 }
+
+#[test]
+fn rfc9112_7_1_2_trailer_fields_go_and_come_behind_the_bodies() {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let kept = Rc::clone(&seen);
+    let mut net = Net::with(move |wsi, reason| {
+        match reason {
+            Reason::ClientAppendHandshakeHeader(_) => wsi.client_http_body_pending(true),
+            Reason::ClientHttpWriteable => {
+                wsi.client_http_body_pending(false);
+                wsi.add_trailer("X-Sum", "42").expect("in time");
+                wsi.write(b"abc", Write::HttpFinal)?;
+            }
+            Reason::CompletedClientHttp => kept.borrow_mut().push(wsi.trailer("x-len").map(str::to_owned)),
+            _ => {}
+        }
+        Ok(())
+    });
+    net.connect(post("/p"));
+    let (peer, request) = net.accept();
+    assert!(request.ends_with("\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n"), "{request}");
+    let response = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Len: 3\r\n\r\n";
+    net.send_bytewise(peer, response);
+    net.hang_up(peer);
+    assert_eq!(net.body(0).as_deref(), Some("abc"));
+    assert_eq!(*seen.borrow(), [Some("3".to_owned())]);
+    net.assert_empty();
+}
