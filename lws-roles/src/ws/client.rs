@@ -346,8 +346,7 @@ fn ask_by_h2(
     origin.map_or(Ok(()), |origin| put("origin", origin.as_bytes()))?;
     let mut added = added.iter().filter(|(name, _)| !is_reserved(name));
     added.try_for_each(|(name, value)| put(name, value))?;
-    tunnel::connect(cx, "websocket", host, path, &fields);
-    Ok(())
+    tunnel::connect(cx, "websocket", host, path, &fields).map_err(|e| e.to_string().into())
 }
 
 fn send_request(cx: &mut Cx<'_>, path: &str, own: &Fields, added: &Fields) -> Result<(), &'static str> {

@@ -3,7 +3,8 @@
 use super::bench::{Net, get};
 use lws_roles as lws;
 
-use lws::h2::settings::MAX_CONCURRENT_STREAMS;
+use lws::Reason;
+use lws::h2::settings::{MAX_CONCURRENT_STREAMS, MAX_HEADER_LIST_SIZE};
 use std::time::Duration;
 
 #[test]
@@ -107,5 +108,33 @@ fn requests_that_do_not_share_have_connections_of_their_own() {
     }
     net.assert_done(1, "x");
     net.assert_done(2, "x");
+    net.assert_empty();
+}
+
+#[test]
+fn rfc9113_6_5_2_a_head_larger_than_the_server_takes_is_not_sent_and_others_are() {
+    let mut net = Net::new();
+    net.ask(1..2);
+    let mut server = net.accept();
+    server.requests(&mut net);
+    // :method GET, :scheme http, :authority mem, :path /2, and 32 bytes for each
+    let plain = 10 + 11 + 13 + 7 + 4 * 32;
+    server.settings(&mut net, &[(MAX_HEADER_LIST_SIZE, plain)]);
+    net.ask(2..3);
+    assert_eq!(server.requests(&mut net), [(3, "/2".to_owned())], "as large as it may be");
+    net.hook(|_, reason| {
+        if let Reason::ClientAppendHandshakeHeader(fields) = reason {
+            fields.add("x", "y")?;
+        }
+        Ok(())
+    });
+    net.ask(3..4);
+    assert_eq!(server.requests(&mut net), []);
+    net.assert_failed(3, "HS: the head has 203 bytes, more than the 169 that the server takes");
+    server.answer(&mut net, 1, 200, &[], "1");
+    server.answer(&mut net, 3, 200, &[], "2");
+    net.assert_done(1, "1");
+    net.assert_done(2, "2");
+    server.hang_up(&mut net);
     net.assert_empty();
 }

@@ -59,6 +59,7 @@ impl RoleRx for ClientRx {
             *keep_alive = request::may_persist(asked);
             // refused only for a connection that has gone, whose end is on its way
             let _ = cx.raw().send_with(|out| request::write(asked, outgoing, out));
+            Ok(())
         });
         cx.watch_validity();
         step.into()

@@ -29,11 +29,12 @@ pub(super) use place::wake;
 pub use wsi::H2Wsi;
 
 use super::conn::H2Conn;
-use super::hpack::Encoder;
+use super::head::{Block, FieldList, ListSize};
 use super::receive::NetRx;
 use super::send::NetTx;
 use super::settings::Side;
 use super::write;
+use crate::http::client_exchange::RequestError;
 use crate::http::method::Method;
 use crate::http::transaction::{ClientTransaction, Outgoing};
 use lws_core::{Adopt, ConnectInfo, Cx, Halves, RoleFactory, WsiId};
@@ -96,10 +97,22 @@ fn hand_over(cx: &mut Cx<'_>) -> bool {
 
 /// Sends the head of a request, which `write` encodes: the stream has its number from now on. `end`:
 /// there is nothing behind it; `tunnel`: bytes without a message around them.
-fn open(cx: &mut Cx<'_>, end: bool, tunnel: bool, write: impl FnOnce(&mut Encoder, &mut Vec<u8>)) {
+///
+/// # Errors
+/// The server takes no head so large; nothing has become of it.
+fn open(cx: &mut Cx<'_>, end: bool, tunnel: bool, write: impl Fn(&mut dyn FieldList)) -> Result<(), RequestError> {
+    let limit = with_conn(cx, |conn| conn.peer.max_header_list_size).unwrap_or(u32::MAX);
+    if limit < u32::MAX {
+        //= rfc9113#6.5.2 the maximum field section size that the peer is prepared to accept
+        let mut size = ListSize::default();
+        write(&mut size);
+        if size.0 > limit as usize {
+            return Err(RequestError::TooLarge(size.0, limit));
+        }
+    }
     let me = cx.id();
     let mut raw = cx.raw();
-    let Some(mut carrier) = raw.carrier() else { return };
+    let Some(mut carrier) = raw.carrier() else { return Ok(()) };
     let opened = carrier.send_by(|conn: &mut H2Conn, out| {
         let sid = conn.next_own;
         conn.next_own += 2;
@@ -108,7 +121,7 @@ fn open(cx: &mut Cx<'_>, end: bool, tunnel: bool, write: impl FnOnce(&mut Encode
         stream.tunnel = tunnel;
         let key = conn.table.insert(stream);
         let at = write::begin_block(out);
-        write(&mut conn.encoder, out);
+        write(&mut Block::begin(&mut conn.encoder, out));
         write::end_block(out, at, sid, end, conn.peer.max_frame_size);
         key
     });
@@ -119,6 +132,7 @@ fn open(cx: &mut Cx<'_>, end: bool, tunnel: bool, write: impl FnOnce(&mut Encode
             t.on_h2 = true;
         }
     }
+    Ok(())
 }
 
 /// The connection that carries this stream.

@@ -13,10 +13,9 @@
 use super::place::Place;
 use super::{NAME, hand_over, open, with_conn};
 use crate::h2::error::ErrorCode;
-use crate::h2::head::{RequestLine, write_request};
-use crate::h2::hpack::Encoder;
+use crate::h2::head::{FieldList, RequestLine, write_request};
 use crate::h2::send::{end_body, end_stream};
-use crate::http::client_exchange::{Answer, ClientExchange, RESPONSE_US, Refused, Request};
+use crate::http::client_exchange::{Answer, ClientExchange, RESPONSE_US, Refused, Request, RequestError};
 use crate::http::head::BodyKind;
 use crate::http::host::host_of;
 use crate::http::trailers::Trailers;
@@ -87,12 +86,12 @@ impl ClientStreamRx {
 }
 
 /// Sends the head of a request.
-fn send(cx: &mut Cx<'_>, request: &Request<'_>, outgoing: Outgoing) {
+fn send(cx: &mut Cx<'_>, request: &Request<'_>, outgoing: Outgoing) -> Result<(), RequestError> {
     let scheme = if cx.is_tls() { "https" } else { "http" };
-    open(cx, outgoing == Outgoing::Done, false, |encoder, out| write_head(encoder, request, outgoing, scheme, out));
+    open(cx, outgoing == Outgoing::Done, false, |list| write_head(list, request, outgoing, scheme))
 }
 
-fn write_head(encoder: &mut Encoder, request: &Request<'_>, outgoing: Outgoing, scheme: &str, out: &mut Vec<u8>) {
+fn write_head(list: &mut dyn FieldList, request: &Request<'_>, outgoing: Outgoing, scheme: &str) {
     let authority = host_of(request.info);
     let line = RequestLine {
         method: request.method.as_str(),
@@ -104,17 +103,17 @@ fn write_head(encoder: &mut Encoder, request: &Request<'_>, outgoing: Outgoing, 
     if request.without_body {
         // each was a field before
         let kept = kept_fields(request).unwrap_or_default();
-        write_request(encoder, &line, &kept, out);
+        write_request(list, &line, &kept);
     } else {
-        write_request(encoder, &line, request.fields, out);
+        write_request(list, &line, request.fields);
     }
     if let Some(origin) = &request.info.origin
         && !request.fields.contains("origin")
     {
-        encoder.field(b"origin", origin.as_bytes(), out);
+        list.field(b"origin", origin.as_bytes());
     }
     if request.says_empty(outgoing) {
-        encoder.field(b"content-length", b"0", out);
+        list.field(b"content-length", b"0");
     }
 }
 

@@ -12,6 +12,7 @@
 use super::place::Place;
 use super::{hand_over, open, with_conn};
 use crate::h2::head::{RequestLine, write_request};
+use crate::http::client_exchange::RequestError;
 use crate::http::head::ResponseHead;
 use crate::http::transaction::ClientTransaction;
 use lws_core::{Cx, Fields};
@@ -43,14 +44,23 @@ pub(crate) fn way(cx: &mut Cx<'_>) -> Way {
 }
 
 /// Asks for the tunnel: `protocol` at `path`.
+///
+/// # Errors
+/// The server takes no head so large.
 //= rfc8441#4 the method is CONNECT, with :protocol, :scheme, :path and :authority
-pub(crate) fn connect(cx: &mut Cx<'_>, protocol: &str, authority: &str, path: &str, fields: &Fields) {
+pub(crate) fn connect(
+    cx: &mut Cx<'_>,
+    protocol: &str,
+    authority: &str,
+    path: &str,
+    fields: &Fields,
+) -> Result<(), RequestError> {
     let scheme = if cx.is_tls() { "https" } else { "http" };
     ClientTransaction::begin(cx);
-    open(cx, false, true, |encoder, out| {
+    open(cx, false, true, |list| {
         let line = RequestLine { method: "CONNECT", scheme, authority, path, protocol: Some(protocol) };
-        write_request(encoder, &line, fields, out);
-    });
+        write_request(list, &line, fields);
+    })
 }
 
 /// The head of the response, if it has come.

@@ -151,7 +151,11 @@ impl ClientExchange {
     // --- the request -------------------------------------------------------------------------
 
     /// Asks user code for its header fields and has `send` send the head.
-    pub(crate) fn request(&mut self, cx: &mut Cx<'_>, send: impl FnOnce(&mut Cx<'_>, &Request<'_>, Outgoing)) -> Step {
+    pub(crate) fn request(
+        &mut self,
+        cx: &mut Cx<'_>,
+        send: impl FnOnce(&mut Cx<'_>, &Request<'_>, Outgoing) -> Result<(), RequestError>,
+    ) -> Step {
         let Some(info) = cx.connect_info() else { return Step::Close(Close::ABORT) };
         let mut fields = cx.take_fields();
         let sent = self.ask(cx, &info, &mut fields, send);
@@ -167,7 +171,7 @@ impl ClientExchange {
         cx: &mut Cx<'_>,
         info: &ConnectInfo,
         fields: &mut Fields,
-        send: impl FnOnce(&mut Cx<'_>, &Request<'_>, Outgoing),
+        send: impl FnOnce(&mut Cx<'_>, &Request<'_>, Outgoing) -> Result<(), RequestError>,
     ) -> Result<(), RequestError> {
         self.method = info.method.as_deref().and_then(|m| Method::parse(m.as_bytes())).unwrap_or_default();
         self.waited = None;
@@ -189,7 +193,7 @@ impl ClientExchange {
         let outgoing = request.framing()?;
         t.outgoing = outgoing;
         self.state = State::Head;
-        send(cx, &request, outgoing);
+        send(cx, &request, outgoing)?;
         if outgoing == Outgoing::Done {
             Self::set_timeout(cx, Pending::AwaitingServerResponse, Some(RESPONSE_US));
         } else {

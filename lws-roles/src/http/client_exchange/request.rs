@@ -27,11 +27,16 @@ pub(crate) enum RequestError {
     NotPending,
     /// TRACE with a body.
     Trace,
+    /// The server has said that it takes no head so large: this is what it has and what it takes.
+    TooLarge(usize, u32),
 }
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.write_str(match *self {
+            Self::TooLarge(has, takes) => {
+                return write!(f, "HS: the head has {has} bytes, more than the {takes} that the server takes");
+            }
             Self::Path => "HS: path must start with '/' and have spaces, controls and non-ASCII percent-encoded",
             Self::Host => "HS: host is not a host name or address with an optional port",
             Self::Origin => "HS: origin has a space, a control or a non-ASCII character",

@@ -1,9 +1,12 @@
 //! Messages by RFC 9113 section 8 and RFC 8441, both ways.
 
-use super::super::hpack::{Decoder, DecoderLimits, Scratch};
 use super::*;
+use crate::h2::hpack::{BlockEnd, Decoder, DecoderLimits, Encoder, Scratch};
 use crate::http::head::{BodyKind, Version};
+use crate::http::head::{RequestHead, ResponseHead};
+use crate::http::method::Method;
 use crate::http::token::Token;
+use lws_core::Fields;
 use proptest::prelude::*;
 
 const FINE: BlockEnd = BlockEnd { too_large: false, list_size: 0 };
@@ -273,7 +276,7 @@ fn rfc9113_8_3_1_requests_as_they_are_sent() {
     let line = RequestLine { method: "GET", scheme: "https", authority: "h", path: "/p", protocol: None };
     let sent = |line: &RequestLine<'_>, list: &[(&str, &str)]| {
         let mut out = Vec::new();
-        write_request(&mut Encoder::new(4096), line, &fields(list), &mut out);
+        write_request(&mut Block::begin(&mut Encoder::new(4096), &mut out), line, &fields(list));
         let sent = decoded(&out);
         let lines: Vec<String> = sent.iter().map(|(n, v)| format!("{n}={v}")).collect();
         lines.join(" ")
