@@ -16,7 +16,7 @@ use std::any::Any;
 use std::rc::Rc;
 
 /// Recycled role data kept by a service.
-const SPARE_ROLE_DATA: usize = 64;
+const SPARE_ROLE_DATA: usize = 128;
 
 /// Gives a reason to the connection's protocol, making its session if it has none.
 pub(crate) fn callback(svc: &mut Service, users: &mut Users, id: WsiId, reason: Reason<'_>) -> Result<(), Close> {

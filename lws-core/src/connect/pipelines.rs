@@ -104,6 +104,9 @@ pub(crate) fn transaction_completed(svc: &mut Service, id: WsiId) -> bool {
 
 /// The connection leaves its endpoint's queue; if it carried it, the next in line connects.
 pub(crate) fn carrier_gone(svc: &mut Service, id: WsiId) {
+    if svc.pipelines.members.is_empty() {
+        return;
+    }
     let Some(endpoint) = svc.pipelines.members.remove(&id) else { return };
     let Some(pipeline) = svc.pipelines.by_endpoint.get_mut(&endpoint) else { return };
     if pipeline.carrier != id {

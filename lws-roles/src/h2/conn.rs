@@ -28,6 +28,9 @@ const TABLE: u32 = 4096;
 /// Streams that are gone here and not for the peer, at most.
 const LATE: usize = 64;
 
+/// What waits for the end of a turn beyond which streams take turns.
+const AT_ONCE: usize = 16 * 1024;
+
 /// Bytes sent for which one WINDOW_UPDATE may come without being a nuisance. Most give credit for
 /// half a window; some do for each read.
 const PER_UPDATE: u32 = 1024;
@@ -202,6 +205,25 @@ impl H2Conn {
         let flags = if end { END_STREAM } else { 0 };
         out.extend_from_slice(&FrameHead::new(Kind::Data, flags, sid, bytes.len()).to_wire());
         out.extend_from_slice(bytes);
+    }
+
+    /// Sends a piece of a stream that has sent all before it, if it needn't wait for credit, nor for a
+    /// turn of others. Whether it has.
+    pub(super) fn data_at_once(&mut self, out: &mut Vec<u8>, key: u32, bytes: &[u8], end: bool) -> bool {
+        if self.dead || out.len() > AT_ONCE || !self.table.is_calm() || bytes.len() > self.peer.max_frame_size as usize
+        {
+            return false;
+        }
+        let Some(stream) = self.table.get_mut(key).filter(|s| !s.local_ended && !s.reset) else { return false };
+        if bytes.len() > self.send.available().min(stream.send.available()) as usize {
+            return false;
+        }
+        let _ = self.send.take(bytes.len() as u32);
+        let _ = stream.send.take(bytes.len() as u32);
+        stream.local_ended = end;
+        Self::data(out, stream.sid, bytes, end);
+        self.sent(bytes.len());
+        true
     }
 
     /// A stream whose output has gone is ended, with its trailer fields if it has any.

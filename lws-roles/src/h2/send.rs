@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!   stream's output --stream_ready--> its turn --fill--> DATA of at most a frame, a window, a turn --> output
+//!                  '-- send_body, when nobody is before it -----------------^
 //! ```
 //!
 //! Stateless: all is in [`H2Conn`]. Called by core when a stream was written to, has taken input, or is
@@ -98,13 +99,46 @@ impl RoleTx for NetTx {
     }
 }
 
+/// Sends a piece of a stream's body, and with the last of it what comes behind. It goes through the
+/// stream's own output to wait there for its turn, unless there is nothing to wait for.
+pub(super) fn send_body(
+    cx: &mut TxCx<'_>,
+    data: &[u8],
+    last: bool,
+    trailers: Option<Fields>,
+) -> Result<(), WriteError> {
+    let ends = last && trailers.is_none();
+    if !data.is_empty() {
+        if send_at_once(cx, data, ends) {
+            if ends {
+                return Ok(());
+            }
+        } else {
+            cx.send(&[], data)?;
+        }
+    }
+    if last {
+        end_body(cx, trailers);
+    }
+    Ok(())
+}
+
+fn send_at_once(cx: &mut TxCx<'_>, data: &[u8], end: bool) -> bool {
+    if cx.stream_waiting(cx.id()) > 0 {
+        return false;
+    }
+    let Some(key) = cx.stream_key() else { return false };
+    let Some(mut carrier) = cx.carrier().filter(|carrier| !carrier.is_backlogged()) else { return false };
+    carrier.send_by(|conn: &mut H2Conn, out| conn.data_at_once(out, key, data, end)).unwrap_or(false)
+}
+
 /// Says that a stream's output is complete: END_STREAM goes behind what there is.
 pub(super) fn end_stream(cx: &mut TxCx<'_>) {
     end_body(cx, None);
 }
 
 /// As [`end_stream`], with the fields that come behind a body.
-pub(super) fn end_body(cx: &mut TxCx<'_>, trailers: Option<Fields>) {
+fn end_body(cx: &mut TxCx<'_>, trailers: Option<Fields>) {
     let Some(key) = cx.stream_key() else { return };
     let waiting = cx.stream_waiting(cx.id());
     let Some(mut carrier) = cx.carrier() else { return };

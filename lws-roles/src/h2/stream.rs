@@ -12,7 +12,7 @@
 use super::conn::H2Conn;
 use super::head::write_response;
 use super::hpack::Encoder;
-use super::send::{end_body, end_stream};
+use super::send::{end_stream, send_body};
 use super::write;
 use crate::http::date;
 use crate::http::exchange::{Arrival, Exchange, Step};
@@ -128,13 +128,8 @@ impl RoleTx for StreamTx {
         match piece {
             Piece::Dropped => {}
             Piece::Plain | Piece::Chunk => {
-                if !data.is_empty() {
-                    cx.send(&[], data)?;
-                }
-                if done {
-                    let trailers = cx.role_data::<Transaction>().and_then(|t| Trailers::take(&mut t.trailers));
-                    end_body(cx, trailers);
-                }
+                let trailers = if done { Trailers::take(&mut t.trailers) } else { None };
+                send_body(cx, data, done, trailers)?;
             }
             // without END_STREAM it is broken off, as the peer is owed bytes that won't come
             Piece::Short => {

@@ -179,6 +179,11 @@ impl Table {
 
     // --- turns -------------------------------------------------------------------------------------
 
+    /// Nobody waits for a turn, nor is anybody more urgent than others.
+    pub(super) fn is_calm(&self) -> bool {
+        self.turns.is_empty() && !self.mixed
+    }
+
     /// A stream has something to send.
     pub(super) fn queue(&mut self, key: u32) {
         if let Some(stream) = self.slab.get_mut(key as usize).and_then(Option::as_mut)
@@ -198,8 +203,7 @@ impl Table {
 
     /// Takes out whose turn it is: the most urgent, of equals the one that has waited longest.
     pub(super) fn next_turn(&mut self) -> Option<u32> {
-        let at = if self.mixed { self.most_urgent() } else { 0 };
-        let key = self.turns.remove(at)?;
+        let key = if self.mixed { self.turns.remove(self.most_urgent())? } else { self.turns.pop_front()? };
         if let Some(stream) = self.get_mut(key) {
             stream.queued = false;
         }

@@ -11,6 +11,9 @@ use lws_core::{BodyLength, Cx, Head, Start, Write, WriteError};
 
 pub(crate) use super::outgoing::Outgoing;
 
+/// The most bytes of a head whose memory is kept for another: what browsers send fits.
+const KEPT_HEAD: usize = 4096;
+
 /// A server's transaction.
 #[derive(Default)]
 pub(crate) struct Transaction {
@@ -51,6 +54,15 @@ impl Transaction {
         self.on_h2 = false;
         self.file = None;
         self.trailers = None;
+    }
+
+    /// Gives the connection's transaction to whoever needs one next, unless its head was a large one.
+    pub(crate) fn recycle(cx: &mut Cx<'_>) {
+        if cx.role_data::<Self>().is_some_and(|t| t.head.capacity() <= KEPT_HEAD) {
+            cx.recycle_role_data();
+        } else {
+            cx.set_role_data(None);
+        }
     }
 
     /// Whether a final head was written.

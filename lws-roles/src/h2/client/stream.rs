@@ -14,7 +14,7 @@ use super::place::Place;
 use super::{NAME, hand_over, open, with_conn};
 use crate::h2::error::ErrorCode;
 use crate::h2::head::{FieldList, RequestLine, write_request};
-use crate::h2::send::{end_body, end_stream};
+use crate::h2::send::{end_stream, send_body};
 use crate::http::client_exchange::{Answer, ClientExchange, RESPONSE_US, Refused, Request, RequestError};
 use crate::http::head::BodyKind;
 use crate::http::host::host_of;
@@ -232,13 +232,8 @@ impl RoleTx for ClientStreamTx {
         let framing = t.count(data.len(), how)?;
         let sent = t.is_sent();
         if matches!(framing, Outgoing::Length(_) | Outgoing::Chunked) {
-            if !data.is_empty() {
-                cx.send(&[], data)?;
-            }
-            if sent {
-                let trailers = cx.role_data::<ClientTransaction>().and_then(|t| Trailers::take(&mut t.trailers));
-                end_body(cx, trailers);
-            }
+            let trailers = if sent { Trailers::take(&mut t.trailers) } else { None };
+            send_body(cx, data, sent, trailers)?;
         }
         Ok(data.len())
     }

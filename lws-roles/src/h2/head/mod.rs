@@ -125,8 +125,9 @@ fn check_regular(field: Field<'_>) -> Result<(), HeadFault> {
 //= rfc9113#8.2.1 a field value MUST NOT contain NUL, LF or CR, or start or end with SP or HTAB
 fn check_value(value: &[u8]) -> Result<(), HeadFault> {
     let blank = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
-    let control = |b: &u8| (*b < b' ' && *b != b'\t') || *b == 0x7f;
-    if blank(value.first()) || blank(value.last()) || value.iter().any(control) {
+    // all of it is looked at, many bytes at once
+    let control = value.iter().fold(false, |bad, b| bad | ((*b < b' ') & (*b != b'\t')) | (*b == 0x7f));
+    if control || blank(value.first()) || blank(value.last()) {
         return Err(Malformed::Value.into());
     }
     Ok(())

@@ -155,8 +155,14 @@ impl RequestReader {
             return Ok(());
         }
         const MISSING: HeadFault = HeadFault::Malformed(Malformed::PseudoMissing);
-        let method = self.text(&self.method).filter(|m| !m.is_empty()).ok_or(MISSING)?;
-        let (scheme, authority, path) = (self.scheme(), self.text(&self.authority), self.text(&self.path));
+        // nearly always all of them are text, which is told at once
+        let all = str::from_utf8(&self.pseudo);
+        let text = |range: &Option<Range<usize>>| match all {
+            Ok(all) => all.get(range.clone()?),
+            Err(_) => self.text(range),
+        };
+        let method = text(&self.method).filter(|m| !m.is_empty()).ok_or(MISSING)?;
+        let (scheme, authority, path) = (text(&self.scheme), text(&self.authority), text(&self.path));
         let known = Method::parse(method.as_bytes());
         if authority == Some("") || (self.authority.is_some() && authority.is_none()) {
             return Err(Malformed::Host.into());

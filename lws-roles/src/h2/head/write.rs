@@ -94,7 +94,8 @@ pub fn write_trailers(encoder: &mut Encoder, fields: &Fields, out: &mut Vec<u8>)
 fn write_fields<L: FieldList + ?Sized>(list: &mut L, fields: &Fields) {
     // what a `connection` field names is about the connection, too (RFC 9110 7.6.1)
     let nominated = fields.get("connection").and_then(|value| str::from_utf8(value).ok()).unwrap_or_default();
-    let is_nominated = |name: &[u8]| list_tokens(nominated).any(|n| n.as_bytes().eq_ignore_ascii_case(name));
+    let is_nominated =
+        |name: &[u8]| !nominated.is_empty() && list_tokens(nominated).any(|n| n.as_bytes().eq_ignore_ascii_case(name));
     for (name, value) in fields.iter_bytes() {
         let mut short = [0u8; 64];
         let long;

@@ -220,7 +220,7 @@ impl Exchange {
     /// transaction until the carrier makes one.
     pub(crate) fn end(&mut self, cx: &mut Cx<'_>) {
         cx.end_transaction(Reason::HttpDropProtocol);
-        cx.recycle_role_data();
+        Transaction::recycle(cx);
         self.stage = Stage::Idle;
         self.fresh = false;
         self.endless = false;
@@ -241,6 +241,7 @@ impl Exchange {
             cx.user_last(Reason::HttpDropProtocol);
         }
         cx.user_last(Reason::ClosedHttp);
+        Transaction::recycle(cx);
     }
 
     // --- what the carrier may ask ------------------------------------------------------------------

@@ -61,6 +61,11 @@ impl Fields {
         self.present = 0;
     }
 
+    /// The bytes that it has on the heap.
+    pub(super) fn capacity(&self) -> usize {
+        self.buf.capacity() + self.list.capacity() * size_of::<Field>()
+    }
+
     /// Copies `head`, from the start line to the blank line, and indexes the
     /// field lines, which start at `fields_at`.
     pub(super) fn load(&mut self, head: &[u8], fields_at: usize, limits: &HeadLimits) -> Result<(), HeadError> {

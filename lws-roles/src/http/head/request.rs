@@ -52,6 +52,11 @@ impl RequestHead {
         Self::default()
     }
 
+    /// The bytes that it has on the heap.
+    pub(crate) fn capacity(&self) -> usize {
+        self.fields.capacity() + self.args.capacity() * size_of::<Arg>()
+    }
+
     /// Forgets the request and keeps the memory for the next.
     pub fn clear(&mut self) {
         self.fields.clear();

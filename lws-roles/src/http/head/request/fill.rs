@@ -89,7 +89,7 @@ impl RequestHead {
     /// other or, when there is no body, say that there is one.
     pub(crate) fn finish(&mut self, ended: bool) -> Result<(), HeadError> {
         //= rfc9113#8.3.1 requests with an authority MUST contain :authority or Host
-        if self.fields.text(self.host.ok_or(HeadError::Host)?).is_empty() {
+        if self.fields.bytes(self.host.ok_or(HeadError::Host)?).is_empty() {
             return Err(HeadError::Host);
         }
         self.body = match framing::declared(&self.fields, self.version)? {
