@@ -78,8 +78,10 @@ impl Protocol for Multi {
         let request = wsi.opaque_user_data();
         match reason {
             Reason::EstablishedClientHttp => {
-                let resumed = wsi.tls_facts().is_some_and(|tls| tls.resumed);
-                let how = if resumed { ", session resumed" } else { "" };
+                let how = wsi.tls_facts().map_or_else(String::new, |tls| {
+                    let resumed = if tls.resumed { ", session resumed" } else { "" };
+                    format!(", alpn {}{resumed}", tls.alpn.unwrap_or("none"))
+                });
                 lwsl_user!("request {request}: status {}{how}", wsi.http_status().unwrap_or_default());
                 self.sockets.extend(wsi.local_addr());
             }

@@ -26,9 +26,14 @@ expect_in "without a server" "0 of 8 succeeded" "$OUT"
 
 # --- by TLS
 start_server minimal-http-server -s
-for options in "" "-p -n" "-s --h1"; do
+for options in "" "-p" "-p -n" "-s -p" "-s --h1" "-p --h1" "-s -p -n --h1"; do
     # shellcheck disable=SC2086
     eight $options
+    case $options in
+        *--h1) alpn=http/1.1 ;;
+        *) alpn=h2 ;;
+    esac
+    expect "all eight by $alpn, options $options" 8 "$(grep -c "status 200, alpn $alpn" <<<"$OUT")"
 done
 stop "$PID"
 

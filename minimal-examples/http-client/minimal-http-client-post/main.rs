@@ -78,7 +78,11 @@ impl Protocol for Post {
                     wsi.write(step.as_bytes(), Write::HttpFinal)?;
                 }
             }
-            Reason::EstablishedClientHttp => lwsl_user!("status {}", wsi.http_status().unwrap_or_default()),
+            Reason::EstablishedClientHttp => {
+                let how =
+                    wsi.tls_facts().map_or_else(String::new, |tls| format!(", alpn {}", tls.alpn.unwrap_or("none")));
+                lwsl_user!("status {}{how}", wsi.http_status().unwrap_or_default());
+            }
             Reason::ReceiveClientHttpRead(data) => lwsl_hexdump_user!(data),
             Reason::CompletedClientHttp => {
                 if wsi.http_status() == Some(200) {

@@ -25,6 +25,22 @@ start_server minimal-http-server
 run_failing minimal-http-client-post -n --port "$PORT"
 expect_in "a server that takes no posts" "status 405" "$OUT"
 
+# --- one of our own, that speaks HTTP/2 as well
+mkdir "$WORK/uploads"
+start_server minimal-http-server-form-post-file -s --dir "$WORK/uploads"
+for version in h2 http/1.1; do
+    options=()
+    [ $version = h2 ] || options=(--h1)
+    run minimal-http-client-post --port "$PORT" --path /upload "${options[@]}"
+    expect_in "by $version" "status 200, alpn $version" "$OUT"
+    expect_in "by $version" "Completed: OK" "$OUT"
+    run minimal-http-client-post --port "$PORT" --path /upload -m "${options[@]}"
+    expect_in "eight by $version" "8 of 8 posted" "$OUT"
+    expect "eight by $version" 8 "$(grep -c "status 200, alpn $version" <<<"$OUT")"
+done
+expect "what was posted" "this is the contents of the file" "$(cat "$WORK/uploads/myfile.txt")"
+stop "$PID"
+
 # --- by TLS
 test_certificates
 start tls-peer python3 form-peer.py "$CERTS/server.cert" "$CERTS/server.key"

@@ -24,6 +24,22 @@ kill "$lines"
 wait_for "$SERVER_LOG" 'gone'
 stop "$server"
 
+# our own client: our side ends, lines come, and there is no timeout
+start_server minimal-http-server-h2-long-poll --interval 100
+server=$PID
+start client "$BIN_DIR/minimal-http-client" -p "$PORT" --long-poll -d err,warn,notice,user,debug
+client=$PID
+wait_for "$WORK/client.log" 'alpn h2'
+for _ in {1..200}; do
+    [ "$(grep -cE '^.*0000: ' "$WORK/client.log")" -ge 4 ] && break
+    sleep 0.05
+done
+[ "$(grep -cE '0000: ' "$WORK/client.log")" -ge 4 ] || fail "too few lines for our client"
+expect "a long poll" "" "$(grep 'no long poll' "$WORK/client.log" || true)"
+kill "$client"
+wait_for "$SERVER_LOG" 'gone'
+stop "$server"
+
 need_h2_peers
 start_server minimal-http-server-h2-long-poll --interval 100
 peer h2_client.py "https://localhost:$PORT/" --cacert "$LOCALHOST_CERT" --case long-poll
