@@ -142,11 +142,17 @@ impl Net {
 
     pub(crate) fn try_accept(&mut self) -> Option<Server> {
         self.settle();
+        self.accept_now()
+    }
+
+    /// As [`try_accept`](Self::try_accept), while things are on their way.
+    pub(crate) fn accept_now(&mut self) -> Option<Server> {
         let peer = self.context.memory().and_then(|m| m.peer_accept(self.listener))?;
         Some(Server {
             peer,
             begun: false,
             bytes: Vec::new(),
+            unsent: Vec::new(),
             decoder: Decoder::new(DecoderLimits::default()),
             encoder: Encoder::new(4096),
         })
@@ -229,6 +235,7 @@ pub(crate) struct Server {
     pub(crate) peer: MemoryPeer,
     begun: bool,
     bytes: Vec<u8>,
+    unsent: Vec<u8>,
     decoder: Decoder,
     encoder: Encoder,
 }
@@ -241,6 +248,11 @@ impl Server {
     /// All frames that have come since the last call.
     pub(crate) fn frames(&mut self, net: &mut Net) -> Vec<Came> {
         net.settle();
+        self.frames_now(net)
+    }
+
+    /// As [`frames`](Self::frames), while things are on their way.
+    pub(crate) fn frames_now(&mut self, net: &mut Net) -> Vec<Came> {
         self.bytes.extend(net.context.memory().expect("simulated").peer_receive(self.peer));
         if !self.begun && self.bytes.len() >= PREFACE.len() {
             assert!(self.bytes.starts_with(PREFACE), "{:?}", self.bytes);
@@ -304,9 +316,23 @@ impl Server {
     }
 
     pub(crate) fn send(&mut self, net: &mut Net, bytes: &[u8]) {
-        let taken = net.context.memory().expect("simulated").peer_send(self.peer, bytes);
-        assert_eq!(taken, bytes.len(), "all is taken");
+        self.send_now(net, bytes);
+        assert!(self.unsent.is_empty(), "all is taken");
         net.settle();
+    }
+
+    /// As [`send`](Self::send), while things are on their way; what finds no room goes with the next.
+    pub(crate) fn send_now(&mut self, net: &mut Net, bytes: &[u8]) {
+        self.unsent.extend_from_slice(bytes);
+        let taken = net.context.memory().expect("simulated").peer_send(self.peer, &self.unsent);
+        self.unsent.drain(..taken);
+    }
+
+    /// As [`put`](Self::put), while things are on their way.
+    pub(crate) fn say(&mut self, net: &mut Net, f: impl FnOnce(&mut Vec<u8>)) {
+        let mut out = Vec::new();
+        f(&mut out);
+        self.send_now(net, &out);
     }
 
     pub(crate) fn put(&mut self, net: &mut Net, f: impl FnOnce(&mut Vec<u8>)) {

@@ -10,5 +10,6 @@ mod bodies;
 mod ends;
 mod limits;
 mod ours;
+mod simulation;
 #[cfg(all(feature = "ws", feature = "deflate"))]
 mod ws;

@@ -93,7 +93,10 @@ struct Run {
 impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        let mut bench = Bench::with(|v| v.h2_stream_window(WINDOW as u32).h2_connection_window(WINDOW as u32), serve);
+        // this peer gives credit for nothing, over and over
+        let patient = |v: lws_roles::Vhost| v.h2_patience(1_000_000);
+        let windows = |v: lws_roles::Vhost| v.h2_stream_window(WINDOW as u32).h2_connection_window(WINDOW as u32);
+        let mut bench = Bench::with(|v| patient(windows(v)), serve);
         let options = MemoryOptions {
             seed,
             max_segment: 1 + random.below(3000),
