@@ -7,11 +7,11 @@ use crate::conn::{Conn, Phase, flag};
 use crate::protocol::{NO_SESSION, Users};
 use crate::role::{Flow, Halves, Head, RoleRx, RoleTx, RxBuf};
 use crate::service::{Deferred, Service};
-use crate::stall;
 use crate::{
     BindingId, Close, ConnectInfo, Fields, NonSsl, Pending, Reason, TxCx, VhostId, VhostReason, Write, WriteError,
     WsiId,
 };
+use crate::{latency, stall};
 use std::any::Any;
 use std::rc::Rc;
 
@@ -28,7 +28,9 @@ pub(crate) fn callback(svc: &mut Service, users: &mut Users, id: WsiId, reason: 
     }
     let session = conn.session;
     let running = stall::begin(svc, || reason.name());
+    latency::callback_begins(svc);
     let result = user.callback(svc, id, session, reason);
+    latency::callback_over(svc);
     stall::end(svc, running, binding, Some(id));
     result
 }
@@ -43,7 +45,9 @@ pub(crate) fn vhost_callback(
     match users.get_mut(binding.0 as usize) {
         Some(Some(user)) => {
             let running = stall::begin(svc, || reason.name());
+            latency::callback_begins(svc);
             let result = user.vhost_callback(svc, binding, reason);
+            latency::callback_over(svc);
             stall::end(svc, running, binding, None);
             result
         }

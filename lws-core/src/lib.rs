@@ -18,6 +18,10 @@
 //! views and traits name types of later ones.
 #![deny(unsafe_code)]
 
+// tests of the insides use what those of the outside are made of
+#[cfg(all(test, feature = "latency"))]
+extern crate self as lws_core;
+
 #[macro_use]
 pub mod system;
 mod adopt;
@@ -32,6 +36,7 @@ mod entropy;
 mod fields;
 mod handle;
 mod input;
+mod latency;
 mod listen;
 mod net;
 mod output;
@@ -65,6 +70,8 @@ pub use context::{Context, ContextBuilder, CreateError};
 pub use dispatch::{Cx, VhostChoice};
 pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};
 pub use handle::{BindingId, VhostId, WsiId};
+#[cfg(feature = "latency")]
+pub use latency::{Detlat, DetlatType};
 pub use net::address::{AddressError, AddressProblem, Families, SockAddr46};
 pub use net::datagrams::MemoryUdpPeer;
 pub use net::memory::{MemoryNet, MemoryOptions, MemoryPeer};

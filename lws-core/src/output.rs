@@ -9,6 +9,7 @@
 //! Called by the views, by receive halves and by `turn`. Never calls user code, nor a receive half.
 
 use crate::conn::{Conn, Phase, flag};
+use crate::latency;
 use crate::net::io::Io;
 use crate::net::udp::MAX_DATAGRAM;
 use crate::role::{Farewell, RoleTx, SharedMessage};
@@ -62,7 +63,11 @@ impl Service {
         id: WsiId,
         f: impl FnOnce(&mut dyn RoleTx, &mut TxCx<'_>) -> Result<R, WriteError>,
     ) -> Result<R, WriteError> {
-        let result = self.with_tx(id, f).ok_or(WriteError::Gone)?;
+        latency::writes(self, id);
+        let result = self.with_tx(id, f).unwrap_or(Err(WriteError::Gone));
+        if result.is_err() {
+            latency::write_failed(self, id);
+        }
         if self.has_many_touched() {
             self.flush_touched();
         }
@@ -141,19 +146,23 @@ impl Service {
             return self.broken(id, &io::Error::other(e));
         }
         let Some(io) = conn.io.as_mut() else { return };
-        match io.write(&mut self.net, conn.out.pending()) {
+        let (since, wanted) = (latency::now(&self.latency, &self.clock), conn.out.pending().len());
+        let taken = match io.write(&mut self.net, conn.out.pending()) {
             Ok(n) => {
                 conn.out.taken(n, &mut self.pool);
                 if conn.out.is_backlog() {
                     conn.clear(flag::WRITABLE);
                 }
+                Some(n)
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 conn.clear(flag::WRITABLE);
                 conn.out.refused();
+                None
             }
-            Err(e) => self.broken(id, &e),
-        }
+            Err(e) => return self.broken(id, &e),
+        };
+        latency::wrote(self, id, since, wanted, taken);
     }
 
     /// The socket failed: nothing more can be sent. What the peer said before it went is still
@@ -189,11 +198,15 @@ impl Service {
         }
         let mut at = offset;
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(SENDFILE_MAX);
+        let since = latency::now(&self.latency, &self.clock);
         match crate::sys::sendfile(socket, file.as_fd(), &mut at, len) {
             Ok(0) if len > 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             // a short count may be the end of a file that has shrunk as well as a full socket: the
             // next call tells, and only a full socket tells when it has room again
-            Ok(n) => Ok(Some(n as u64)),
+            Ok(n) => {
+                latency::wrote(self, id, since, len, Some(n));
+                Ok(Some(n as u64))
+            }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
                 conn.clear(flag::WRITABLE);
                 Ok(Some(0))
@@ -237,7 +250,9 @@ impl TxCx<'_> {
                 _ if !writable => return Err(WriteError::Backlogged),
                 // the queue of bytes can't hold it
                 0 => {
+                    let since = latency::now(&svc.latency, &svc.clock);
                     udp.send_empty(&mut svc.net);
+                    latency::wrote(svc, id, since, 0, Some(0));
                     return Ok(());
                 }
                 _ => {}
@@ -309,6 +324,7 @@ impl TxCx<'_> {
         let waiting = conn.out.pending().len();
         let parts = [IoSlice::new(conn.out.pending()), IoSlice::new(head), IoSlice::new(payload)];
         let all = waiting + head.len() + payload.len();
+        let since = latency::now(&svc.latency, &svc.clock);
         let n = match io.write_vectored(&mut svc.net, &parts) {
             Ok(n) => n,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
@@ -329,6 +345,7 @@ impl TxCx<'_> {
         } else {
             conn.out.taken(waiting, &mut svc.pool);
         }
+        latency::wrote(svc, id, since, all, (n > 0).then_some(n));
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use crate::conn::{Conn, Phase, flag};
 use crate::connect::{Pipelines, Queries, Resolver};
 use crate::context::Context;
 use crate::entropy::Entropy;
+use crate::latency::{self, Latency};
 use crate::net::udp::Loss;
 use crate::net::{Net, Ready};
 use crate::role::{Halves, RoleFactory};
@@ -46,6 +47,9 @@ pub(crate) enum Due {
     ResumeAccept,
     /// A sequencer's.
     Sequencer(SeqId, SeqTimer),
+    /// Measurements are to be written.
+    #[cfg(feature = "latency")]
+    LatencySpool,
     /// The user's closure.
     Closure(Box<Closure>),
 }
@@ -121,6 +125,7 @@ pub(crate) struct Service {
     /// What the next UDP socket is to lose on purpose.
     pub(crate) udp_loss: Loss,
     pub(crate) system: System,
+    pub(crate) latency: Latency,
     pub(crate) sequencers: Sequencers,
     pub(crate) ops: Box<dyn SystemOps>,
     pub(crate) resolver: Resolver,
@@ -189,6 +194,7 @@ impl Service {
         self.cancel_timers(id);
         self.leave_binding(id);
         self.leave_carrier(id);
+        latency::gone(self, id);
         if let Some(mut conn) = self.slots.remove(id) {
             self.listening -= usize::from(conn.has(flag::LISTENS));
             self.streams -= usize::from(conn.carrier().is_some());
@@ -287,6 +293,7 @@ impl Service {
     pub(crate) fn want_write(&mut self, id: WsiId) {
         let Some(conn) = self.slots.get_mut(id) else { return };
         conn.set(flag::WANTS_WRITE);
+        latency::wanted(self, id);
         self.queue_write(id);
     }
 

@@ -13,6 +13,7 @@
 use crate::conn::{Conn, Phase, flag};
 use crate::context::Context;
 use crate::dispatch::{self, callback, run};
+use crate::latency;
 use crate::net::io::{Got, Io};
 use crate::net::os::SIGNAL;
 use crate::protocol::NO_SESSION;
@@ -60,6 +61,7 @@ impl Context {
         self.svc.flush_touched();
         self.reap();
         self.svc.turn_data = None;
+        latency::turn_over(&mut self.svc);
     }
 
     fn fire_due(&mut self) {
@@ -86,6 +88,8 @@ impl Context {
                 Due::Certificates => crate::certificates::check(svc, users),
                 Due::ResumeAccept => crate::listen::resume(svc),
                 Due::Sequencer(id, timer) => svc.seq_timer(id, timer),
+                #[cfg(feature = "latency")]
+                Due::LatencySpool => latency::spool_due(svc),
                 Due::Closure(f) => f(self),
             }
         }
@@ -241,7 +245,9 @@ impl Context {
         }
         let Some(conn) = self.svc.conn_mut(id) else { return };
         conn.clear(flag::WANTS_WRITE);
+        latency::writeable(&mut self.svc, id);
         run(&mut self.svc, &mut self.users, id, |rx, cx| rx.writeable(cx));
+        latency::writeable_over(&mut self.svc, id);
         if self.svc.has_many_touched() {
             self.svc.flush_touched();
         }
@@ -345,8 +351,12 @@ impl Context {
             front.copy_from_slice(stash.bytes());
             start = front.len();
         }
+        let since = latency::now(&self.svc.latency, &self.svc.clock);
         match self.svc.receive(id, buf.get_mut(start..).unwrap_or_default()) {
-            Got::Bytes(n) => self.deliver(id, buf.get_mut(..start + n).unwrap_or_default()),
+            Got::Bytes(n) => {
+                latency::came(&mut self.svc, since, buf.len() - start, n);
+                self.deliver(id, buf.get_mut(..start + n).unwrap_or_default())
+            }
             other => self.nothing_came(id, other),
         }
     }
@@ -355,10 +365,15 @@ impl Context {
         let Some(conn) = self.svc.conn(id) else { return false };
         plain.clear();
         plain.extend_from_slice(conn.stash.as_ref().map_or(&[][..], |stash| stash.bytes()));
+        let since = latency::now(&self.svc.latency, &self.svc.clock);
         match self.svc.receive_plain(id, plain) {
             // the other side is there, if only to change its keys
             Got::Bytes(0) => crate::validity::confirmed(&mut self.svc, id),
-            Got::Bytes(_) => return self.deliver(id, plain),
+            Got::Bytes(n) => {
+                let room = self.svc.rx_buf.len();
+                latency::came(&mut self.svc, since, room, n);
+                return self.deliver(id, plain);
+            }
             other => return self.nothing_came(id, other),
         }
         true
@@ -373,6 +388,7 @@ impl Context {
         }
         crate::validity::confirmed(&mut self.svc, id);
         let left = dispatch::run_rx(&mut self.svc, &mut self.users, id, data);
+        latency::delivered(&mut self.svc, id);
         // what a role leaves of a datagram isn't the beginning of the next
         if !self.svc.conn(id).is_some_and(Conn::is_datagrams) {
             self.svc.keep_rest(id, data.get(data.len() - left..).unwrap_or_default());

@@ -14,6 +14,7 @@
 
 use super::{give_up, pipelines, resolve};
 use crate::conn::{Attempt, flag};
+use crate::latency;
 use crate::net::Net;
 use crate::net::address::{Families, listen_addresses};
 use crate::net::io::Io;
@@ -50,6 +51,7 @@ pub(crate) fn begin(svc: &mut Service, id: WsiId) {
         arm(svc, id);
         return resolve::for_connect(svc, id, &host, port);
     };
+    latency::connecting(svc, id);
     if let Net::Memory(net) = &mut svc.net {
         let io = Io::Memory(net.connect(path));
         return start(svc, id, io);
@@ -65,6 +67,7 @@ pub(crate) fn begin(svc: &mut Service, id: WsiId) {
 pub(super) fn resolved(svc: &mut Service, id: WsiId, found: Result<Vec<SocketAddr>, String>) {
     let Some(client) = svc.conn(id).and_then(|c| c.client()) else { return };
     let port = client.next_hop().1;
+    latency::connecting(svc, id);
     match (found, &mut svc.net) {
         (Ok(_), Net::Memory(net)) => {
             let io = Io::Memory(net.connect(&format!("port:{port}")));
@@ -202,6 +205,7 @@ pub(crate) fn progress(svc: &mut Service, id: WsiId) {
 }
 
 fn up(svc: &mut Service, id: WsiId) {
+    latency::connected(svc, id);
     svc.set_timeout(id, Pending::AwaitingConnectResponse, None);
     svc.deferred.push_back(Deferred::Connected(id));
 }

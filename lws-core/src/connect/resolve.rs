@@ -13,6 +13,7 @@ use super::addrinfo::known;
 use super::attempt;
 use super::order::ordered;
 use crate::conn::{Conn, flag};
+use crate::latency;
 use crate::service::{Deferred, Service};
 use crate::udp::{self, UdpInfo};
 use crate::{AddrInfo, AsyncDns, BindingId, DnsError, DnsType, QueryId, ResolveName, SockAddr46, VhostReason, WsiId};
@@ -56,6 +57,16 @@ enum Asker {
     User { binding: BindingId, key: u32, name: Rc<str>, wsi: Option<WsiId> },
 }
 
+impl Asker {
+    /// The connection that it is for.
+    fn wsi(&self) -> Option<WsiId> {
+        match self {
+            Self::Connect { id, .. } | Self::Udp { id, .. } => Some(*id),
+            Self::User { wsi, .. } => *wsi,
+        }
+    }
+}
+
 /// What has been asked and not answered.
 #[derive(Default)]
 pub(crate) struct Queries {
@@ -88,7 +99,9 @@ pub(super) fn for_connect(svc: &mut Service, id: WsiId, host: &str, port: u16) {
     match &mut svc.resolver {
         Resolver::Blocking(_) if simulated => attempt::resolved(svc, id, Ok(Vec::new())),
         Resolver::Blocking(resolver) => {
+            let since = latency::now(&svc.latency, &svc.clock);
             let found = resolver.lookup(host, port);
+            latency::name_found(svc, Some(id), host, since);
             attempt::resolved(svc, id, found);
         }
         Resolver::Protocol(_) => {
@@ -115,7 +128,10 @@ pub(crate) fn for_udp(
         return Some(at_port(name, port, result));
     }
     if let Resolver::Blocking(resolver) = &mut svc.resolver {
-        return Some(resolver.lookup(name, port));
+        let since = latency::now(&svc.latency, &svc.clock);
+        let found = resolver.lookup(name, port);
+        latency::name_found(svc, Some(id), name, since);
+        return Some(found);
     }
     let name: Rc<str> = name.into();
     let asker = Asker::Udp { id, info: info.clone(), name: Rc::clone(&name), port };
@@ -133,7 +149,9 @@ fn at_port(name: &str, port: u16, result: Result<Rc<AddrInfo>, DnsError>) -> Res
 /// Notes who asks, and has the resolver be asked.
 fn ask(svc: &mut Service, asker: Asker, name: Rc<str>, kind: DnsType) -> Option<QueryId> {
     let Resolver::Protocol(binding) = svc.resolver else { return None };
+    let wsi = asker.wsi();
     let query = svc.queries.add(asker)?;
+    latency::name_asked(svc, query, wsi, &name);
     svc.deferred.push_back(Deferred::Vhost(binding, VhostReason::ResolveName(ResolveName { query, name, kind })));
     Some(query)
 }
@@ -143,7 +161,12 @@ pub(crate) fn for_user(svc: &mut Service, me: BindingId, wsi: Option<WsiId>, nam
     let name: Rc<str> = name.into();
     let result = match (known(&name, kind), &mut svc.resolver) {
         (Some(result), _) => result,
-        (None, Resolver::Blocking(resolver)) => by_blocking(&mut **resolver, &name, kind),
+        (None, Resolver::Blocking(resolver)) => {
+            let since = latency::now(&svc.latency, &svc.clock);
+            let result = by_blocking(&mut **resolver, &name, kind);
+            latency::name_found(svc, wsi, &name, since);
+            result
+        }
         (None, Resolver::Protocol(_)) => {
             let asker = Asker::User { binding: me, key, name: Rc::clone(&name), wsi };
             match ask(svc, asker, Rc::clone(&name), kind) {
@@ -168,6 +191,7 @@ fn tell(svc: &mut Service, to: BindingId, key: u32, name: Rc<str>, result: Resul
 
 /// The resolver's answer. `false` when nobody waits for it (any more).
 pub(crate) fn answered(svc: &mut Service, query: QueryId, result: Result<Rc<AddrInfo>, DnsError>) -> bool {
+    latency::name_answered(svc, query);
     match svc.queries.waiting.remove(&query) {
         Some(Asker::Connect { id, port }) => {
             let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) else { return false };

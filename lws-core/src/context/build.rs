@@ -3,6 +3,7 @@
 use super::Context;
 use crate::connect::{BlockingResolver, Pipelines, Queries, Resolve, Resolver};
 use crate::entropy::Entropy;
+use crate::latency::Latency;
 use crate::net::memory::{MemoryNet, MemoryOptions};
 use crate::net::udp::Loss;
 use crate::net::{Net, os::OsNet};
@@ -122,6 +123,7 @@ pub struct ContextBuilder {
     own_vhost: Option<Vhost>,
     memory: Option<MemoryOptions>,
     pub(crate) system: System,
+    pub(crate) latency: Latency,
     pub(crate) ops: Box<dyn SystemOps>,
 }
 
@@ -147,6 +149,7 @@ impl ContextBuilder {
             own_vhost: None,
             memory: None,
             system: System::new(),
+            latency: Latency::default(),
             ops: Box::new(NoOps),
         }
     }
@@ -376,6 +379,7 @@ impl ContextBuilder {
             },
             policy: self.policy,
             system: self.system,
+            latency: self.latency,
             sequencers: Sequencers::default(),
             ops: self.ops,
             resolver: Resolver::Blocking(Box::new(BlockingResolver)),

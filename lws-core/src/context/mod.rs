@@ -11,6 +11,7 @@ mod vhosts;
 
 pub use build::{ContextBuilder, CreateError};
 
+use crate::latency;
 use crate::net::memory::MemoryNet;
 use crate::net::{Net, os};
 use crate::protocol::Users;
@@ -251,6 +252,7 @@ impl Context {
         for vhost in 0..self.svc.vhosts.len() {
             self.end_vhost(VhostId(vhost as u32));
         }
+        latency::ends(&mut self.svc);
     }
 }
 

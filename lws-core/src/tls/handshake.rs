@@ -14,6 +14,7 @@ use super::{TlsAllow, TlsConnect, TlsError, TlsState};
 use crate::conn::{ClientSide, Phase, flag};
 use crate::connect;
 use crate::dispatch;
+use crate::latency;
 use crate::net::io::Got;
 use crate::protocol::Users;
 use crate::role::{Farewell, RoleFactory};
@@ -63,6 +64,7 @@ pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
     }
     let Some(conn) = svc.conn_mut(id) else { return true };
     conn.phase = Phase::Handshaking;
+    latency::handshake_begins(svc, id);
     svc.set_timeout(id, Pending::SslAccept, Some(svc.limits.handshake_timeout_us));
     if wanted {
         advance(svc, users, id, 0);
@@ -260,6 +262,7 @@ fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
         conn.set(flag::READABLE);
     }
     let (client, vhost) = (conn.client().is_some(), conn.vhost);
+    latency::handshake_over(svc, id, client);
     if has_certificate {
         let reason = match client {
             true => VhostReason::PerformServerCertVerification(id),

@@ -1,7 +1,7 @@
 //! The far end of a simulated connection that speaks the toy, driven by a test step by step.
 
+use super::super::common::{received, settle};
 use super::{DATA, POST, Session, Side};
-use crate::common::{received, settle};
 use lws_core::{Context, MemoryPeer, TlsAllow, TlsSession, TlsState};
 
 pub(crate) struct Far {

@@ -11,7 +11,7 @@
 pub(crate) mod far;
 pub(crate) mod roles;
 
-use crate::common::{Log, User};
+use super::common::{Log, User};
 use lws_core::{
     Context, ContextBuilder, MemoryOptions, TlsAccept, TlsAllow, TlsClient, TlsClientConfig, TlsConnect, TlsError,
     TlsFacts, TlsHello, TlsReceived, TlsServer, TlsServerConfig, TlsSession, TlsState, Vhost,

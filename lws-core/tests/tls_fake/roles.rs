@@ -1,6 +1,6 @@
 //! Roles that TLS chooses among: lines, in two variants that application protocols tell apart.
 
-use crate::common::roles;
+use super::super::common::roles;
 use lws_core::{
     Adopt, Close, ConnectInfo, Cx, Farewell, Flow, Halves, NonSsl, Reason, RoleFactory, RoleRx, RoleTx, RxBuf, TxCx,
     VhostChoice, Write, WriteError,
