@@ -2,6 +2,7 @@
 
 pub mod bulk;
 
+use lws::ContextBuilder;
 use lws::prelude::*;
 use lws::system::log::{Level, set_log_level};
 use lws::tls::{ClientTls, ServerTls};
@@ -48,6 +49,20 @@ const CLIENT_TLS: [&str; 3] = ["--ca", "--cert", "--key"];
 /// As [`start`] for a client that can connect by TLS: it takes --ca, --cert and --key as well.
 pub fn start_client(usage: &str, known: &[&str]) -> Cmdline {
     start(usage, &[known, &CLIENT_TLS].concat())
+}
+
+/// A context that keeps detailed latency in the file of `--latency`, if that is given. Ends the program with a
+/// clear text when it is, and this build can't.
+pub fn context(args: &Cmdline) -> ContextBuilder {
+    let context = lws::context();
+    match args.option("--latency") {
+        #[cfg(feature = "latency")]
+        Some(file) => context.detailed_latency_filepath(file),
+        #[cfg(not(feature = "latency"))]
+        Some(_) => fail("option --latency: this program was built without the feature \"latency\""),
+        None if args.has("--latency") => fail("option --latency: which file?"),
+        None => context,
+    }
 }
 
 /// Where a WebSocket client connects to: the server and the port of these options. By default to

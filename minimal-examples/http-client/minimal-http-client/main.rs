@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 const USAGE: &str = "minimal-http-client [-l] [--server NAME] [-p PORT] [--path PATH] [-n] [-j] [-k] [-m] [-e] [--h1] \
-                     [--long-poll] [--ca FILE] [--cert FILE --key FILE] [-v] [-d LEVELS]";
+                     [--long-poll] [--ca FILE] [--cert FILE --key FILE] [-v] [--latency FILE] [-d LEVELS]";
 
 /// With `-v` a server that says nothing for so long is given up, as C's policy of that option does.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -97,7 +97,8 @@ fn allowances(args: &Cmdline, mut to: ConnectInfo) -> ConnectInfo {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let known = ["-l", "--server", "-p", "--path", "-n", "-j", "-k", "-m", "-e", "--h1", "--long-poll", "-v"];
+    let known =
+        ["-l", "--server", "-p", "--path", "-n", "-j", "-k", "-m", "-e", "--h1", "--long-poll", "-v", "--latency"];
     let args = common::start_client(USAGE, &known);
     let to = common::http_connect_info(&args, "-p", !args.has("-n")).path(args.option("--path").unwrap_or("/"));
     let to = allowances(&args, to);
@@ -105,6 +106,6 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let good = Rc::new(Cell::new(false));
     let long_poll = args.has("--long-poll");
     let client = Client { to, patience, long_poll, received: 0, good: Rc::clone(&good) };
-    lws::context().vhost(common::client_vhost(&args).protocol(client)).create()?.run()?;
+    common::context(&args).vhost(common::client_vhost(&args).protocol(client)).create()?.run()?;
     Ok(common::completed(good.get()))
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 const USAGE: &str = "minimal-ws-client-spam [--server SERVER] [--port PORT] [--protocol NAME] [-c CONCURRENT] \
-                     [-l LIMIT] [-n] [--ca FILE] [--cert FILE --key FILE] [-d LEVELS]";
+                     [-l LIMIT] [-n] [--latency FILE] [--ca FILE] [--cert FILE --key FILE] [-d LEVELS]";
 
 /// What became of the connections so far.
 #[derive(Clone, Copy, Default)]
@@ -89,7 +89,7 @@ impl Protocol for Spammer {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start_client(USAGE, &["--server", "--port", "--protocol", "-c", "-l", "-n"]);
+    let args = common::start_client(USAGE, &["--server", "--port", "--protocol", "-c", "-l", "-n", "--latency"]);
     let server = common::connect_info(&args, "--server", "--port", !args.has("-n"))
         .protocol(args.option("--protocol").unwrap_or("lws-minimal"));
     let (concurrent, limit) = (common::number(&args, "-c", 10), common::number(&args, "-l", 100));
@@ -98,7 +98,7 @@ fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     }
     let result = Rc::<Cell<Counts>>::default();
     let spammer = Spammer { server, concurrent, limit, counts: Counts::default(), result: Rc::clone(&result) };
-    lws::context().vhost(common::client_vhost(&args).protocol(spammer)).create()?.run()?;
+    common::context(&args).vhost(common::client_vhost(&args).protocol(spammer)).create()?.run()?;
     let counts = result.get();
     println!("Completed: {counts}");
     Ok(if counts.tried == counts.closed { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -22,6 +22,18 @@ expect_in "without a server" "Completed: (try 12, est 0, closed 0, err 12)" "$OU
 start_server minimal-ws-server
 run minimal-ws-client-spam -n --port "$PORT"
 expect_in "result with our own server" "closed 100, err 0" "$OUT"
+# nine columns for each connect and each write; only a build with that feature can
+status=0
+OUT=$("$BIN_DIR/minimal-ws-client-spam" -n --port "$PORT" -l 5 -c 1 --latency "$WORK/latency" 2>&1) || status=$?
+if [[ $OUT == *"without the feature"* ]]; then
+    expect "exit status without the feature" 1 "$status"
+else
+    expect "exit status with latency" 0 "$status"
+    line='^[0-9]{16} [CrwtTN]( [0-9]+){7}$'
+    expect "lines that aren't records" "" "$(grep -vE "$line" "$WORK/latency" || true)"
+    expect "connects" 5 "$(grep -c ' C ' "$WORK/latency")"
+    [ "$(grep -c ' w ' "$WORK/latency")" -ge 10 ] || fail "too few writes"
+fi
 stop "$PID"
 
 # --- by TLS; each connection after the first resumes a session, as the peer sees
