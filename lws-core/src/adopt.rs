@@ -40,10 +40,19 @@ pub(crate) fn descriptor(
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
     conn.io = Some(if kind == Adopt::RawFile { Io::Fd(fd) } else { socket(fd)? });
     conn.tls = layer;
+    let peer = if svc.peers.is_some() { conn.io.as_ref().and_then(|io| io.peer_addr(&svc.net)) } else { None };
+    if let (Some(peers), Some(peer)) = (&mut svc.peers, peer)
+        && !peers.admits(peer)
+    {
+        return Err(AdoptError::Refused("too many connections of this address"));
+    }
     if role.reads_itself() {
         conn.set(flag::READS_ITSELF);
     }
     let id = svc.insert(conn, Some(halves)).ok_or(AdoptError::Refused("too many connections"))?;
+    if let (Some(peers), Some(peer)) = (&mut svc.peers, peer) {
+        peers.joined(id, peer);
+    }
     if let Err(e) = svc.register(id) {
         svc.remove(id);
         return Err(AdoptError::Io(e));

@@ -93,6 +93,8 @@ pub(crate) mod flag {
         PLAIN_ON_TLS,
         /// It carries streams.
         CARRIES,
+        /// It waits for its turn to have its head read (`peers`).
+        AWAITS_TURN,
         /// User code has asked for TLS: nothing more is taken for, or leaves in, plain text.
         STARTS_TLS,
     }
@@ -332,7 +334,7 @@ impl Conn {
         match self.phase {
             Phase::Connecting => false,
             Phase::Proxying | Phase::Handshaking => !self.has(flag::CLOSING),
-            Phase::Open => !self.has(flag::PAUSED | flag::HELD | flag::CLOSING | flag::STARTS_TLS),
+            Phase::Open => !self.has(flag::PAUSED | flag::HELD | flag::AWAITS_TURN | flag::CLOSING | flag::STARTS_TLS),
             Phase::Farewell(f) => f != Farewell::Flush && !self.has(flag::CLOSING),
         }
     }

@@ -446,6 +446,29 @@ impl Cx<'_> {
         self.svc.hold_rx(self.id, flag::HELD, hold);
     }
 
+    /// What has come of a request's head isn't all of it: whether to read on. If not, there are as many such
+    /// connections of the peer's address as there may be
+    /// ([`ContextBuilder::ip_limit_ah`](crate::ContextBuilder::ip_limit_ah)), and rx is held until one of them
+    /// has come to the end of its head; what is left is given again then.
+    pub fn head_begins(&mut self) -> bool {
+        let svc = &mut *self.svc;
+        let Some(peers) = &mut svc.peers else { return true };
+        let conn = svc.slots.get(self.id);
+        let address = || conn?.io.as_ref()?.peer_addr(&svc.net);
+        let reads = peers.head_begins(self.id, address);
+        if !reads {
+            svc.hold_rx(self.id, flag::AWAITS_TURN, true);
+        }
+        reads
+    }
+
+    /// The head is whole, or nobody waits for the rest of it. Needn't be said when the connection ends.
+    pub fn head_ended(&mut self) {
+        if let Some(next) = self.svc.peers.as_mut().and_then(|peers| peers.head_ended(self.id)) {
+            self.svc.hold_rx(next, flag::AWAITS_TURN, false);
+        }
+    }
+
     /// Has the receive half run again over what it leaves now, once others have had their turn: for
     /// work that a few bytes can make long.
     pub fn read_again(&mut self) {
@@ -528,7 +551,7 @@ impl Cx<'_> {
 
     /// The peer's address, for TCP.
     pub fn peer_addr(&self) -> Option<std::net::SocketAddr> {
-        self.svc.network(self.id)?.io.as_ref()?.peer_addr()
+        self.svc.network(self.id)?.io.as_ref()?.peer_addr(&self.svc.net)
     }
 
     /// The address the connection came in on, for TCP.

@@ -105,6 +105,11 @@ fn admit(cx: &mut Cx<'_>, accepted: Accepted) {
     let Some(info) = cx.svc.vhosts.get(vhost.0 as usize) else { return };
     let (role, keepalive, tls) = (info.accept_role, info.tcp_keepalive, info.tls.clone());
     let Some(binding) = info.bindings.first().copied() else { return };
+    if let (Some(peers), Some(peer)) = (&mut cx.svc.peers, accepted.peer)
+        && !peers.admits(peer)
+    {
+        return accepted.io.close(&mut cx.svc.net);
+    }
     let filter = VhostReason::FilterNetworkConnection(accepted.peer);
     if dispatch::vhost_callback(cx.svc, cx.users, binding, filter).is_err() {
         return accepted.io.close(&mut cx.svc.net);
@@ -121,6 +126,9 @@ fn admit(cx: &mut Cx<'_>, accepted: Accepted) {
     conn.io = Some(accepted.io);
     conn.tls = tls.map(|tls| TlsLayer::new(Stage::Hello(tls.accept())));
     let Some(id) = cx.svc.insert(conn, Some(halves)) else { return };
+    if let (Some(peers), Some(peer)) = (&mut cx.svc.peers, accepted.peer) {
+        peers.joined(id, peer);
+    }
     match cx.svc.register(id) {
         Ok(()) => cx.svc.deferred.push_back(Deferred::Connected(id)),
         Err(e) => {

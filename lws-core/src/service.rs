@@ -11,6 +11,7 @@ use crate::entropy::Entropy;
 use crate::latency::{self, Latency};
 use crate::net::udp::Loss;
 use crate::net::{Net, Ready};
+use crate::peers::Peers;
 use crate::role::{Halves, RoleFactory};
 use crate::slots::Slots;
 use crate::system::lws_system::System;
@@ -122,6 +123,8 @@ pub(crate) struct Service {
     pub(crate) roles: &'static [&'static dyn RoleFactory],
     pub(crate) limits: Limits,
     pub(crate) policy: RetryPolicy,
+    /// Only where a limit is set.
+    pub(crate) peers: Option<Box<Peers>>,
     /// What the next UDP socket is to lose on purpose.
     pub(crate) udp_loss: Loss,
     pub(crate) system: System,
@@ -198,6 +201,9 @@ impl Service {
         if let Some(mut conn) = self.slots.remove(id) {
             self.listening -= usize::from(conn.has(flag::LISTENS));
             self.streams -= usize::from(conn.carrier().is_some());
+            if let Some(next) = self.peers.as_mut().and_then(|peers| peers.left(id)) {
+                self.hold_rx(next, flag::AWAITS_TURN, false);
+            }
             conn.out.clear(&mut self.pool);
             if let Some(io) = conn.io.take() {
                 io.close(&mut self.net);

@@ -283,9 +283,9 @@ impl<'a> Wsi<'a> {
         self.svc.bindings.get(self.binding().0 as usize).map_or_else(|| Rc::from(""), |b| Rc::clone(&b.name))
     }
 
-    /// The peer's address; `None` unless TCP (C: `lws_get_peer_simple` gives it as text).
+    /// The peer's address; `None` unless TCP or UDP (C: `lws_get_peer_simple` gives it as text).
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.svc.network(self.id)?.io.as_ref()?.peer_addr()
+        self.svc.network(self.id)?.io.as_ref()?.peer_addr(&self.svc.net)
     }
 
     /// Our end's address; `None` unless TCP.

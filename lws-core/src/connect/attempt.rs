@@ -188,7 +188,7 @@ pub(super) fn drop_socket(svc: &mut Service, id: WsiId) -> Option<SocketAddr> {
     svc.leave_carrier(id);
     let io = svc.conn_mut(id)?.io.take()?;
     svc.streams -= usize::from(matches!(io, Io::Stream { .. }));
-    let peer = io.peer_addr();
+    let peer = io.peer_addr(&svc.net);
     io.close(&mut svc.net);
     peer
 }

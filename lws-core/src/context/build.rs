@@ -7,6 +7,7 @@ use crate::latency::Latency;
 use crate::net::memory::{MemoryNet, MemoryOptions};
 use crate::net::udp::Loss;
 use crate::net::{Net, os::OsNet};
+use crate::peers::{PeerLimited, PeerSettings, Peers};
 use crate::role::RoleFactory;
 use crate::service::{Limits, Service};
 use crate::slots::Slots;
@@ -119,6 +120,7 @@ pub struct ContextBuilder {
     client_tls: Option<Rc<dyn TlsClient>>,
     policy: RetryPolicy,
     udp_loss: Loss,
+    peers: PeerSettings,
     resolver: Chosen,
     own_vhost: Option<Vhost>,
     memory: Option<MemoryOptions>,
@@ -145,6 +147,7 @@ impl ContextBuilder {
             client_tls: None,
             policy: RetryPolicy::DEFAULT,
             udp_loss: Loss::default(),
+            peers: PeerSettings::default(),
             resolver: Chosen::Blocking(Box::new(BlockingResolver)),
             own_vhost: None,
             memory: None,
@@ -218,6 +221,41 @@ impl ContextBuilder {
     /// `fd_limit_per_thread`). Default: the process's descriptor limit less 32.
     pub fn max_connections(mut self, n: usize) -> Self {
         self.max_connections = Some(n);
+        self
+    }
+
+    /// Connections that one peer address may have at once; further ones are closed as soon as they are
+    /// accepted, and refused when they are adopted (C: `ip_limit_wsi`). Those that go through one proxy or
+    /// address translator are all of its address. Unix sockets aren't counted, nor are the connections that
+    /// a client makes. Default 0: no limit.
+    pub fn ip_limit_wsi(mut self, n: u32) -> Self {
+        self.peers.wsi = n;
+        self
+    }
+
+    /// HTTP/1 connections of one peer address whose request head may have come in part; others wait with
+    /// theirs, unread, until one of those is whole or gone, and at most as long as a head may take (C:
+    /// `ip_limit_ah`, of header tables: what is kept of such a connection is its part of a head). A head
+    /// that comes in one piece never waits long: it is answered as soon as it is its connection's turn. HTTP/2 reads
+    /// one head at a time on a connection: there [`ip_limit_wsi`](Self::ip_limit_wsi) is the limit.
+    /// Default 0: no limit.
+    pub fn ip_limit_ah(mut self, n: u32) -> Self {
+        self.peers.ah = n;
+        self
+    }
+
+    /// How much of an IPv6 address is one peer to [`ip_limit_wsi`](Self::ip_limit_wsi) and
+    /// [`ip_limit_ah`](Self::ip_limit_ah): so many of its first bits. 1 to 128, default 64: a network, as one
+    /// host can have all addresses of its own. IPv4 addresses count as a whole, also those mapped into IPv6.
+    pub fn ip_limit_v6_prefix(mut self, bits: u8) -> Self {
+        self.peers.v6_prefix = bits;
+        self
+    }
+
+    /// Is told of each connection that such a limit has refused or made wait, to have it blocked before it
+    /// gets here (C: `pl_notify_cb`). It can't reach the context.
+    pub fn pl_notify_cb(mut self, notify: impl FnMut(&PeerLimited) + 'static) -> Self {
+        self.peers.notify = Some(Box::new(notify));
         self
     }
 
@@ -341,6 +379,10 @@ impl ContextBuilder {
         if self.handshakes_per_turn == 0 {
             return Err(CreateError::Setting { name: "handshakes_per_turn", why: "is zero".to_owned() });
         }
+        if !(1..=128).contains(&self.peers.v6_prefix) {
+            let why = format!("{} is not between 1 and 128", self.peers.v6_prefix);
+            return Err(CreateError::Setting { name: "ip_limit_v6_prefix", why });
+        }
         let default_max = || crate::sys::nofile_limit().map_or(1024, |n| n.saturating_sub(SPARE_DESCRIPTORS).max(1));
         let max_connections =
             self.max_connections.unwrap_or_else(|| usize::try_from(default_max()).unwrap_or(usize::MAX));
@@ -401,6 +443,7 @@ impl ContextBuilder {
             tls: TlsBuffers::default(),
             pool: Pool::default(),
             udp_loss: self.udp_loss,
+            peers: Peers::new(self.peers),
             fields: Fields::default(),
             entropy: Entropy::default(),
             spare_role_data: Vec::new(),

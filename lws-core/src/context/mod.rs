@@ -212,6 +212,13 @@ impl Context {
         self.svc.connections()
     }
 
+    /// How many peer addresses are being counted, for
+    /// [`ip_limit_wsi`](ContextBuilder::ip_limit_wsi) and [`ip_limit_ah`](ContextBuilder::ip_limit_ah): those that
+    /// have a connection. 0 without such a limit.
+    pub fn peers(&self) -> usize {
+        self.svc.peers.as_ref().map_or(0, |peers| peers.len())
+    }
+
     /// How many sessions there are, over all protocols. Equal to the connections that have had a
     /// callback.
     pub fn sessions(&self) -> usize {

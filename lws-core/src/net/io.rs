@@ -36,7 +36,7 @@ pub(crate) enum Io {
 /// What an accept gave.
 pub(crate) struct Accepted {
     pub(crate) io: Io,
-    /// `None` for a unix socket's or a simulated peer.
+    /// `None` for a unix socket's, or a simulated one that has none.
     pub(crate) peer: Option<SocketAddr>,
 }
 
@@ -117,7 +117,8 @@ impl Io {
                 Ok(Accepted { io: Self::Unix(stream), peer: None })
             }
             (Self::MemoryListener(l), Net::Memory(net)) => {
-                Ok(Accepted { io: Self::Memory(net.accept(*l)?), peer: None })
+                let e = net.accept(*l)?;
+                Ok(Accepted { io: Self::Memory(e), peer: net.address(e) })
             }
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -236,8 +237,9 @@ impl Io {
         }
     }
 
-    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+    pub(crate) fn peer_addr(&self, net: &Net) -> Option<SocketAddr> {
         match self {
+            Self::Memory(e) => net.memory()?.address(*e),
             Self::Tcp(s) => s.peer_addr().ok(),
             Self::Udp(udp) => udp.peer(),
             _ => None,

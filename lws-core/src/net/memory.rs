@@ -18,6 +18,7 @@ use crate::time::clock::{Clock, VIRTUAL_EPOCH_US};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 
 /// How unkind the simulated network is.
@@ -72,6 +73,8 @@ pub struct MemoryPeer(usize);
 #[derive(Default)]
 struct Endpoint {
     peer: usize,
+    /// Whom it talks to, if a test has said so.
+    address: Option<SocketAddr>,
     token: Option<mio::Token>,
     inbox: VecDeque<u8>,
     in_flight: VecDeque<u8>,
@@ -362,6 +365,11 @@ impl MemoryNet {
         }
     }
 
+    /// Whom an end talks to.
+    pub(crate) fn address(&self, e: usize) -> Option<SocketAddr> {
+        self.endpoints.get(e)?.address
+    }
+
     pub(crate) fn take_error(&mut self, e: usize) -> Option<io::Error> {
         let end = &mut self.endpoints[e];
         if std::mem::take(&mut end.refused) {
@@ -477,6 +485,14 @@ impl MemoryNet {
     /// Connects to what listens as `name` ("port:7681", or a unix socket's path).
     pub fn peer_connect(&mut self, name: &str) -> MemoryPeer {
         MemoryPeer(self.connect(name))
+    }
+
+    /// As [`peer_connect`](Self::peer_connect), from this address.
+    pub fn peer_connect_from(&mut self, name: &str, from: SocketAddr) -> MemoryPeer {
+        let peer = self.connect(name);
+        let other = self.endpoints[peer].peer;
+        self.endpoints[other].address = Some(from);
+        MemoryPeer(peer)
     }
 
     /// Listens as `name` for connections from the context.

@@ -29,6 +29,14 @@ pub(crate) struct Ready {
 }
 
 impl Net {
+    /// The simulated one, if it is that.
+    pub(crate) fn memory(&self) -> Option<&memory::MemoryNet> {
+        match self {
+            Self::Os(_) => None,
+            Self::Memory(net) => Some(net),
+        }
+    }
+
     /// Waits until a source is ready, the deadline (clock µs) is reached or a waker woke, and
     /// fills `ready`. `Some(0)` doesn't wait, `None` waits without end.
     pub(crate) fn poll(

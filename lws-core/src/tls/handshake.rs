@@ -375,7 +375,7 @@ fn failed(svc: &mut Service, id: WsiId, why: &str) {
         svc.deferred.push_back(Deferred::Failed(id, why.to_owned()));
         return;
     }
-    let peer = conn.io.as_ref().and_then(crate::net::io::Io::peer_addr);
+    let peer = conn.io.as_ref().and_then(|io| io.peer_addr(&svc.net));
     match peer {
         Some(peer) => crate::lwsl_info!("{id}: no TLS with {peer}: {why}"),
         None => crate::lwsl_info!("{id}: no TLS: {why}"),

@@ -127,9 +127,18 @@ impl Bench {
     }
 
     pub(crate) fn on(options: MemoryOptions, vhosts: impl FnOnce(&Log) -> Vec<Vhost>) -> Self {
+        Self::built(lws::context(), options, vhosts)
+    }
+
+    /// With settings of the context.
+    pub(crate) fn built(
+        builder: lws::ContextBuilder,
+        options: MemoryOptions,
+        vhosts: impl FnOnce(&Log) -> Vec<Vhost>,
+    ) -> Self {
         let log = Log::default();
         let options = MemoryOptions { max_segment: 1 << 24, max_write: 1 << 24, max_delay_us: 0, ..options };
-        let builder = vhosts(&log).into_iter().fold(lws::context().memory(options), lws::ContextBuilder::vhost);
+        let builder = vhosts(&log).into_iter().fold(builder.memory(options), lws::ContextBuilder::vhost);
         Self { context: builder.create().expect("the settings are right"), log }
     }
 
@@ -139,6 +148,14 @@ impl Bench {
 
     pub(crate) fn connect(&mut self) -> MemoryPeer {
         let peer = self.net().peer_connect("port:80");
+        self.run();
+        peer
+    }
+
+    /// As [`connect`](Self::connect), from this address.
+    pub(crate) fn connect_from(&mut self, ip: &str) -> MemoryPeer {
+        let from = (ip.parse::<std::net::IpAddr>().expect("an address"), 50_000).into();
+        let peer = self.net().peer_connect_from("port:80", from);
         self.run();
         peer
     }

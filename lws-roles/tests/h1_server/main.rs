@@ -7,6 +7,7 @@ mod early;
 #[cfg(feature = "raw")]
 mod fallback;
 mod order;
+mod peers;
 mod property;
 mod refused;
 mod response;

@@ -232,7 +232,10 @@ impl H1Rx {
         }
         let t = cx.role_data::<Transaction>()?;
         match t.head.parse(data.bytes(), &mut self.scanned, &settings.limits) {
-            Ok(None) => return None,
+            Ok(None) => {
+                cx.head_begins();
+                return None;
+            }
             Ok(Some(n)) => data.consume(n),
             Err(e) => return Some(self.refuse_head(cx, e)),
         }
@@ -247,6 +250,7 @@ impl H1Rx {
         };
         self.scanned = 0;
         self.head_begun = false;
+        cx.head_ended();
         #[cfg(feature = "h2")]
         if body.is_none()
             && let Some(flow) = self.upgrade_to_h2(cx)
@@ -277,6 +281,7 @@ impl H1Rx {
     /// There is no request to answer, but a peer that is told why, and what it sends on isn't read.
     fn refuse(&mut self, cx: &mut Cx<'_>, code: u16) -> Flow {
         self.unread = true;
+        cx.head_ended();
         let step = self.exchange.refuse(cx, code);
         self.take(cx, step)
     }
