@@ -15,6 +15,7 @@
 use crate::conn::{Phase, flag};
 use crate::context::Context;
 use crate::dispatch::{self, Cx, drop_session};
+use crate::output::sent_so_much;
 use crate::role::Farewell;
 use crate::service::Service;
 use crate::{Close, Pending, VhostReason, WsiId};
@@ -70,6 +71,7 @@ impl Context {
         if let Some(mut rx) = conn.rx.take() {
             let mut cx = Cx { svc, users, id };
             if failed {
+                cx.svc.stats.client_failures += 1;
                 rx.connect_failed(&mut cx, "closed before established");
             } else if started {
                 rx.closed(&mut cx);
@@ -139,7 +141,8 @@ fn last_words(svc: &mut Service, id: WsiId) {
         let Some(conn) = svc.slots.get_mut(id) else { return };
         if let Some(io) = conn.io.as_mut().filter(|_| !conn.out.is_empty()) {
             // whoever has gone needn't hear it
-            let _ = io.write(&mut svc.net, conn.out.pending());
+            let sent = io.write(&mut svc.net, conn.out.pending());
+            sent_so_much(&mut svc.stats, &mut svc.vhosts, conn.vhost, conn.out.pending().len(), &sent);
         }
     }
 }

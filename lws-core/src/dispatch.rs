@@ -243,6 +243,14 @@ impl Cx<'_> {
         self.conn().map(|c| c.vhost)
     }
 
+    /// A request of a client has been read: counts it on the connection's vhost
+    /// ([`VhostStats::transactions`](crate::VhostStats::transactions)).
+    pub fn count_transaction(&mut self) {
+        if let Some(vhost) = self.vhost() {
+            self.svc.count_on(vhost, |stats| stats.transactions += 1);
+        }
+    }
+
     /// Whether [`select_vhost`](Self::select_vhost) has a choice.
     pub fn shares_listener(&self) -> bool {
         self.vhost().is_some_and(|now| crate::vhost::is_shared(&self.svc.vhosts, now))

@@ -25,7 +25,15 @@ impl Service {
         }
         let Some(io) = conn.io.as_mut() else { return Got::Nothing };
         let datagrams = matches!(io, Io::Udp(_));
-        match io.read(&mut self.net, room) {
+        let got = io.read(&mut self.net, room);
+        self.stats.reads += 1;
+        if let Ok(n) = &got {
+            self.stats.bytes_read += *n as u64;
+            if let Some(vhost) = self.vhosts.get_mut(conn.vhost.0 as usize) {
+                vhost.stats.bytes_read += *n as u64;
+            }
+        }
+        match got {
             // an empty one is one, and behind a short one there may be more
             Ok(n) if datagrams => Got::Bytes(n),
             Ok(0) => Got::End,

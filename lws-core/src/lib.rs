@@ -36,6 +36,7 @@ mod entropy;
 mod fields;
 mod handle;
 mod input;
+mod json_dump;
 mod latency;
 mod listen;
 mod net;
@@ -48,6 +49,7 @@ mod role;
 mod service;
 mod slots;
 mod stall;
+mod stats;
 mod streams;
 #[allow(unsafe_code)]
 mod sys;
@@ -85,6 +87,7 @@ pub use reconnect::Reconnect;
 pub use role::{
     Adopt, BodyLength, Farewell, Flow, Halves, Head, RoleFactory, RoleRx, RoleTx, RxBuf, SharedMessage, Start,
 };
+pub use stats::{Stats, VhostStats};
 pub use system::lws_system::{SystemChange, SystemState};
 pub use system::ops::SystemOps;
 pub use system::retry::RetryPolicy;

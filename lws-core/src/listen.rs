@@ -108,10 +108,12 @@ fn admit(cx: &mut Cx<'_>, accepted: Accepted) {
     if let (Some(peers), Some(peer)) = (&mut cx.svc.peers, accepted.peer)
         && !peers.admits(peer)
     {
+        cx.svc.count_on(vhost, |stats| stats.refused += 1);
         return accepted.io.close(&mut cx.svc.net);
     }
     let filter = VhostReason::FilterNetworkConnection(accepted.peer);
     if dispatch::vhost_callback(cx.svc, cx.users, binding, filter).is_err() {
+        cx.svc.count_on(vhost, |stats| stats.refused += 1);
         return accepted.io.close(&mut cx.svc.net);
     }
     if let (Io::Tcp(stream), keepalive) = (&accepted.io, keepalive)
@@ -126,6 +128,8 @@ fn admit(cx: &mut Cx<'_>, accepted: Accepted) {
     conn.io = Some(accepted.io);
     conn.tls = tls.map(|tls| TlsLayer::new(Stage::Hello(tls.accept())));
     let Some(id) = cx.svc.insert(conn, Some(halves)) else { return };
+    cx.svc.stats.connections += 1;
+    cx.svc.count_on(vhost, |stats| stats.connections += 1);
     if let (Some(peers), Some(peer)) = (&mut cx.svc.peers, accepted.peer) {
         peers.joined(id, peer);
     }

@@ -14,8 +14,10 @@ use crate::net::io::Io;
 use crate::net::udp::MAX_DATAGRAM;
 use crate::role::{Farewell, RoleTx, SharedMessage};
 use crate::service::Service;
+use crate::stats::Stats;
 use crate::tx::{CORK_LIMIT, DIRECT_MIN};
-use crate::{Close, Write, WriteError, WsiId};
+use crate::vhost::VhostInfo;
+use crate::{Close, VhostId, Write, WriteError, WsiId};
 use std::any::Any;
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -68,6 +70,7 @@ impl Service {
         if result.is_err() {
             latency::write_failed(self, id);
         }
+        self.stats.lws_writes += u64::from(result.is_ok());
         if self.has_many_touched() {
             self.flush_touched();
         }
@@ -147,7 +150,9 @@ impl Service {
         }
         let Some(io) = conn.io.as_mut() else { return };
         let (since, wanted) = (latency::now(&self.latency, &self.clock), conn.out.pending().len());
-        let taken = match io.write(&mut self.net, conn.out.pending()) {
+        let sent = io.write(&mut self.net, conn.out.pending());
+        sent_so_much(&mut self.stats, &mut self.vhosts, conn.vhost, wanted, &sent);
+        let taken = match sent {
             Ok(n) => {
                 conn.out.taken(n, &mut self.pool);
                 if conn.out.is_backlog() {
@@ -199,7 +204,10 @@ impl Service {
         let mut at = offset;
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(SENDFILE_MAX);
         let since = latency::now(&self.latency, &self.clock);
-        match crate::sys::sendfile(socket, file.as_fd(), &mut at, len) {
+        let sent = crate::sys::sendfile(socket, file.as_fd(), &mut at, len);
+        // a short count needn't be the socket's doing
+        sent_so_much(&mut self.stats, &mut self.vhosts, conn.vhost, *sent.as_ref().unwrap_or(&0), &sent);
+        match sent {
             Ok(0) if len > 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             // a short count may be the end of a file that has shrunk as well as a full socket: the
             // next call tells, and only a full socket tells when it has room again
@@ -214,6 +222,26 @@ impl Service {
             Err(e) if matches!(e.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => Ok(None),
             Err(e) => Err(e),
         }
+    }
+}
+
+/// Counts a send call for `all` bytes.
+pub(crate) fn sent_so_much(
+    stats: &mut Stats,
+    vhosts: &mut [VhostInfo],
+    vhost: VhostId,
+    all: usize,
+    sent: &io::Result<usize>,
+) {
+    stats.writes += 1;
+    let n = *sent.as_ref().unwrap_or(&0);
+    if n < all {
+        stats.write_partials += 1;
+        stats.partial_bytes += n as u64;
+    }
+    stats.bytes_written += n as u64;
+    if let Some(vhost) = vhosts.get_mut(vhost.0 as usize) {
+        vhost.stats.bytes_written += n as u64;
     }
 }
 
@@ -325,7 +353,9 @@ impl TxCx<'_> {
         let parts = [IoSlice::new(conn.out.pending()), IoSlice::new(head), IoSlice::new(payload)];
         let all = waiting + head.len() + payload.len();
         let since = latency::now(&svc.latency, &svc.clock);
-        let n = match io.write_vectored(&mut svc.net, &parts) {
+        let sent = io.write_vectored(&mut svc.net, &parts);
+        sent_so_much(&mut svc.stats, &mut svc.vhosts, conn.vhost, all, &sent);
+        let n = match sent {
             Ok(n) => n,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
             Err(e) => {

@@ -14,6 +14,7 @@ use crate::net::{Net, Ready};
 use crate::peers::Peers;
 use crate::role::{Halves, RoleFactory};
 use crate::slots::Slots;
+use crate::stats::{Stats, VhostStats};
 use crate::system::lws_system::System;
 use crate::system::ops::SystemOps;
 use crate::system::retry::RetryPolicy;
@@ -123,6 +124,10 @@ pub(crate) struct Service {
     pub(crate) roles: &'static [&'static dyn RoleFactory],
     pub(crate) limits: Limits,
     pub(crate) policy: RetryPolicy,
+    /// Those that `peers` counts are 0 here.
+    pub(crate) stats: Stats,
+    /// When it was made.
+    pub(crate) began_us: u64,
     /// Only where a limit is set.
     pub(crate) peers: Option<Box<Peers>>,
     /// What the next UDP socket is to lose on purpose.
@@ -201,6 +206,7 @@ impl Service {
         if let Some(mut conn) = self.slots.remove(id) {
             self.listening -= usize::from(conn.has(flag::LISTENS));
             self.streams -= usize::from(conn.carrier().is_some());
+            self.stats.closes += u64::from(!conn.has(flag::LISTENS) && conn.carrier().is_none());
             if let Some(next) = self.peers.as_mut().and_then(|peers| peers.left(id)) {
                 self.hold_rx(next, flag::AWAITS_TURN, false);
             }
@@ -298,6 +304,8 @@ impl Service {
     /// One WRITEABLE, when there is room (C: `lws_callback_on_writable`).
     pub(crate) fn want_write(&mut self, id: WsiId) {
         let Some(conn) = self.slots.get_mut(id) else { return };
+        self.stats.writeable_requests += 1;
+        self.stats.writeable_effective += u64::from(!conn.has(flag::WANTS_WRITE));
         conn.set(flag::WANTS_WRITE);
         latency::wanted(self, id);
         self.queue_write(id);
@@ -413,6 +421,25 @@ impl Service {
             && self.touched_streams.is_empty()
             && self.closing.is_empty();
         !idle || self.stop || matches!(&self.net, Net::Os(net) if net.has_more())
+    }
+
+    // --- counting --------------------------------------------------------------------------------
+
+    /// All counters as they are now.
+    pub(crate) fn stats(&self) -> Stats {
+        let peers = self.peers.as_ref();
+        Stats {
+            peer_limit_ah_denied: peers.map_or(0, |peers| peers.denied_ah),
+            peer_limit_wsi_denied: peers.map_or(0, |peers| peers.denied_wsi),
+            ..self.stats
+        }
+    }
+
+    /// A vhost's counters, to be added to.
+    pub(crate) fn count_on(&mut self, vhost: VhostId, count: impl FnOnce(&mut VhostStats)) {
+        if let Some(vhost) = self.vhosts.get_mut(vhost.0 as usize) {
+            count(&mut vhost.stats);
+        }
     }
 
     // --- settings and randomness -----------------------------------------------------------------

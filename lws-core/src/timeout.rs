@@ -12,7 +12,9 @@ pub(crate) fn passed(svc: &mut Service, users: &mut Users, id: WsiId) {
     conn.timeout = None;
     let why = conn.why;
     crate::lwsl_info!("{id}: timed out: {why:?}");
-    match conn.phase {
+    let phase = conn.phase;
+    svc.stats.timeouts += 1;
+    match phase {
         Phase::Connecting => crate::connect::timed_out(svc, id),
         Phase::Proxying => crate::connect::tunnel::timed_out(svc, id),
         Phase::Handshaking => crate::tls::handshake::timed_out(svc, id),

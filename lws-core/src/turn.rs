@@ -31,6 +31,7 @@ impl Context {
     /// One turn. Sleeps at most until `deadline` (clock µs), `None` meaning without end.
     pub(crate) fn turn(&mut self, deadline: Option<u64>) -> io::Result<()> {
         self.sleep(deadline)?;
+        self.svc.stats.turns += 1;
         self.note_readiness();
         self.fire_due();
         self.cancelled();
@@ -245,6 +246,7 @@ impl Context {
         }
         let Some(conn) = self.svc.conn_mut(id) else { return };
         conn.clear(flag::WANTS_WRITE);
+        self.svc.stats.writeable_callbacks += 1;
         latency::writeable(&mut self.svc, id);
         run(&mut self.svc, &mut self.users, id, |rx, cx| rx.writeable(cx));
         latency::writeable_over(&mut self.svc, id);

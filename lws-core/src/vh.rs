@@ -6,8 +6,8 @@ use crate::service::{Deferred, Due, Service};
 use crate::time::timers::TimerId;
 use crate::wsi::{Wsi, micros};
 use crate::{
-    AddrInfo, Adopt, BindingId, CancelService, DnsError, DnsType, LadnsRet, QueryId, RetryPolicy, SharedMessage,
-    UdpInfo, VhostId, WriteError, WsiId,
+    AddrInfo, Adopt, BindingId, CancelService, DnsError, DnsType, LadnsRet, QueryId, RetryPolicy, SharedMessage, Stats,
+    UdpInfo, VhostId, VhostStats, WriteError, WsiId,
 };
 use std::fmt;
 use std::os::fd::OwnedFd;
@@ -269,6 +269,27 @@ impl<'a> Vh<'a> {
         self.svc.random(&mut random);
         let (ms, conceal) = policy.delay_ms(try_count, u16::from_ne_bytes(random));
         conceal.then(|| self.sul_schedule(key, Duration::from_millis(ms.into())))
+    }
+
+    /// The context's counters, as [`Context::stats`](crate::Context::stats).
+    pub fn stats(&self) -> Stats {
+        self.svc.stats()
+    }
+
+    /// The vhost's counters.
+    pub fn vhost_stats(&self) -> VhostStats {
+        self.info().map_or_else(VhostStats::default, |v| v.stats)
+    }
+
+    /// The state of the context as JSON, as [`Context::json_dump_context`](crate::Context::json_dump_context).
+    pub fn json_dump_context(&self, with_vhosts: bool) -> String {
+        self.svc.json_dump_context(with_vhosts)
+    }
+
+    /// The state of the vhost as JSON, as [`Context::json_dump_vhost`](crate::Context::json_dump_vhost); empty
+    /// when it has been destroyed.
+    pub fn json_dump_vhost(&self) -> String {
+        self.vhost_id().and_then(|vhost| self.svc.json_dump_vhost(vhost)).unwrap_or_default()
     }
 
     /// Monotonic microseconds at the start of this turn (C: `lws_now_usecs`).

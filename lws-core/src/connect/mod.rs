@@ -72,6 +72,7 @@ pub(crate) fn client_connect(svc: &mut Service, me: BindingId, info: ConnectInfo
     conn.make_rare().client = Some(Box::new(ClientSide::new(info)));
     // a table with every nameable slot taken can't be told by callback either
     let Some(id) = svc.insert(conn, halves) else { return WsiId::STALE };
+    svc.stats.client_connections += 1;
     if let Some(seq) = seq {
         svc.seq_tie(id, seq);
     }
@@ -145,11 +146,13 @@ fn reached(svc: &mut Service, users: &mut Users, id: WsiId) {
 pub(crate) fn failed(svc: &mut Service, users: &mut Users, id: WsiId, why: &str) {
     let Some(conn) = svc.conn_mut(id) else { return };
     // a UDP socket whose peer's name led nowhere has neither client side nor socket
-    if !conn.drop_client() && (conn.io.is_some() || conn.has(flag::CLOSING)) {
+    let was_client = conn.drop_client();
+    if !was_client && (conn.io.is_some() || conn.has(flag::CLOSING)) {
         return svc.close_later(id, Close::ABORT);
     }
     crate::lwsl_info!("{id}: client connection error: {why}");
     let rx = conn.rx.take();
+    svc.stats.client_failures += u64::from(was_client);
     svc.seq_ended(id, true);
     match rx {
         Some(mut rx) => rx.connect_failed(&mut Cx { svc, users, id }, why),

@@ -11,6 +11,7 @@ use crate::peers::{PeerLimited, PeerSettings, Peers};
 use crate::role::RoleFactory;
 use crate::service::{Limits, Service};
 use crate::slots::Slots;
+use crate::stats::Stats;
 use crate::system::lws_system::{System, SystemState};
 use crate::system::ops::{NoOps, SystemOps};
 use crate::system::retry::RetryPolicy;
@@ -443,6 +444,8 @@ impl ContextBuilder {
             tls: TlsBuffers::default(),
             pool: Pool::default(),
             udp_loss: self.udp_loss,
+            stats: Stats::default(),
+            began_us: now_us,
             peers: Peers::new(self.peers),
             fields: Fields::default(),
             entropy: Entropy::default(),

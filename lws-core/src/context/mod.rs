@@ -19,7 +19,7 @@ use crate::service::{Due, Service};
 use crate::time::timers::TimerId;
 use crate::vh::Vh;
 use crate::wsi::micros;
-use crate::{CancelService, Close, VhostId, WsiId};
+use crate::{CancelService, Close, Stats, VhostId, VhostStats, WsiId};
 use mio::unix::SourceFd;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -210,6 +210,29 @@ impl Context {
     /// How many connections there are, listen sockets not counted.
     pub fn connections(&self) -> usize {
         self.svc.connections()
+    }
+
+    /// What has happened since the context was made, in numbers (C: `lws_stats_get`). Its `Display` is C's
+    /// `lws_stats_log_dump`.
+    pub fn stats(&self) -> Stats {
+        self.svc.stats()
+    }
+
+    /// What of that was on a vhost; `None` when there is no such.
+    pub fn vhost_stats(&self, vhost: VhostId) -> Option<VhostStats> {
+        Some(self.svc.vhosts.get(vhost.0 as usize)?.stats)
+    }
+
+    /// The state of the context as a JSON object: what there is, its [`Stats`], and its vhosts unless they are to
+    /// be left out (C: `lws_json_dump_context`).
+    pub fn json_dump_context(&self, with_vhosts: bool) -> String {
+        self.svc.json_dump_context(with_vhosts)
+    }
+
+    /// The state of a vhost as a JSON object: name, port, [`VhostStats`], and how many connections, streams
+    /// counted, each protocol has (C: `lws_json_dump_vhost`). `None` when there is no such.
+    pub fn json_dump_vhost(&self, vhost: VhostId) -> Option<String> {
+        self.svc.json_dump_vhost(vhost)
     }
 
     /// How many peer addresses are being counted, for

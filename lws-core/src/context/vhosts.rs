@@ -8,6 +8,7 @@ use crate::net::Net;
 use crate::protocol::{AnyBinding, Binding};
 use crate::role::RoleFactory;
 use crate::service::BindingInfo;
+use crate::stats::VhostStats;
 use crate::vhost::{Fallback, Listen, ListenerId, NonSsl, Vhost, VhostInfo};
 use crate::wsi::Wsi;
 use crate::{BindingId, Close, Protocol, Proxy, ProxyError, Reason, VhostId, VhostReason, WsiId, listen};
@@ -90,6 +91,7 @@ impl Context {
             proxy,
             non_ssl: spec.non_ssl,
             tcp_keepalive: spec.tcp_keepalive,
+            stats: VhostStats::default(),
             destroyed: false,
         });
         if let Err(e) = self.listen_and_init(&spec, vhost) {

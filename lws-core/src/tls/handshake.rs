@@ -62,8 +62,11 @@ pub(crate) fn begin(svc: &mut Service, users: &mut Users, id: WsiId) -> bool {
             }
         },
     }
-    let Some(conn) = svc.conn_mut(id) else { return true };
+    let Some(conn) = svc.slots.get_mut(id) else { return true };
     conn.phase = Phase::Handshaking;
+    if let Some(layer) = conn.tls.as_deref_mut() {
+        layer.began_us = svc.now_us;
+    }
     latency::handshake_begins(svc, id);
     svc.set_timeout(id, Pending::SslAccept, Some(svc.limits.handshake_timeout_us));
     if wanted {
@@ -162,6 +165,7 @@ pub(crate) fn readable(svc: &mut Service, users: &mut Users, id: WsiId) -> bool 
 
 /// Goes on with the first `filled` bytes of the shared buffer.
 fn advance(svc: &mut Service, users: &mut Users, id: WsiId, filled: usize) {
+    svc.stats.tls_steps += 1;
     let mut buffers = std::mem::take(&mut svc.tls);
     buffers.plain.clear();
     let wire = buffers.wire.get_mut(..filled).unwrap_or_default();
@@ -273,8 +277,13 @@ fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
             return failed(svc, id, "the peer's certificate was refused by the protocol");
         }
     }
-    let Some(conn) = svc.conn_mut(id).filter(|c| !c.has(flag::CLOSING)) else { return };
+    let Some(conn) = svc.slots.get_mut(id).filter(|c| !c.has(flag::CLOSING)) else { return };
     conn.phase = Phase::Open;
+    if !client {
+        let began_us = conn.tls.as_deref().map_or(svc.now_us, |layer| layer.began_us);
+        svc.stats.tls_accepted += 1;
+        svc.stats.tls_accept_us += svc.now_us.saturating_sub(began_us);
+    }
     if client && !speak_as_client(svc, id, alpn.as_deref()) {
         return failed(svc, id, &not_ours(alpn.as_deref()));
     }
@@ -369,6 +378,7 @@ pub(crate) fn timed_out(svc: &mut Service, id: WsiId) {
 
 /// The handshake failed. What is in the output, an alert as a rule, is still sent.
 fn failed(svc: &mut Service, id: WsiId, why: &str) {
+    svc.stats.tls_failed += 1;
     let Some(conn) = svc.conn(id) else { return };
     if conn.client().is_some() {
         svc.flush(id);

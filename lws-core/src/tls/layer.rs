@@ -39,6 +39,8 @@ pub(crate) struct TlsLayer {
     /// Received and not used up: part of a record or of a handshake message.
     rest: Vec<u8>,
     ended: Option<Ended>,
+    /// When the handshake has begun.
+    pub(crate) began_us: u64,
     /// The handshake is complete.
     pub(crate) open: bool,
     /// Our close_notify is in the output.
@@ -47,7 +49,7 @@ pub(crate) struct TlsLayer {
 
 impl TlsLayer {
     pub(crate) fn new(stage: Stage) -> Box<Self> {
-        Box::new(Self { stage, rest: Vec::new(), ended: None, open: false, notified: false })
+        Box::new(Self { stage, rest: Vec::new(), ended: None, began_us: 0, open: false, notified: false })
     }
 
     pub(crate) fn session(&self) -> Option<&dyn TlsSession> {

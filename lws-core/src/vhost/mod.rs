@@ -11,6 +11,7 @@ pub use settings::Settings;
 use crate::connect::VhostProxy;
 use crate::net::address::Families;
 use crate::protocol::{AnyBinding, Binding};
+use crate::stats::VhostStats;
 use crate::system::retry::RetryPolicy;
 use crate::{BindingId, Protocol, TlsClient, TlsClientConfig, TlsServer, TlsServerConfig, VhostId, WsiId};
 use std::path::PathBuf;
@@ -276,6 +277,7 @@ pub(crate) struct VhostInfo {
     pub(crate) proxy: VhostProxy,
     pub(crate) non_ssl: NonSsl,
     pub(crate) tcp_keepalive: Option<TcpKeepalive>,
+    pub(crate) stats: VhostStats,
     pub(crate) destroyed: bool,
 }
 
@@ -410,6 +412,7 @@ mod tests {
             proxy: VhostProxy::Direct,
             non_ssl: NonSsl::Refuse,
             tcp_keepalive: None,
+            stats: VhostStats::default(),
             destroyed: false,
         }
     }

@@ -64,6 +64,7 @@ impl Exchange {
         if choice == VhostChoice::Moved {
             self.fresh = false;
         }
+        cx.count_transaction();
         copy(cx, text, RequestHead::path);
         let settings = HttpSettings::of(cx);
         self.set_content_timeout(cx, &settings);
