@@ -168,4 +168,4 @@ fn an_http2_request_costs_a_known_number() {
 }
 
 /// Of an HTTP/2 request whose connection was idle: the stream, and what an idle connection doesn't keep.
-const HTTP2_MOST: u64 = 12;
+const HTTP2_MOST: u64 = 8;
