@@ -149,6 +149,8 @@ pub(crate) struct ClientSide {
     pub(crate) until_us: u64,
     /// What was tried and how it failed, for the one error at the end.
     pub(crate) failures: String,
+    /// It is to begin when the timeout comes: the peer that sent it elsewhere has asked for that.
+    pub(crate) put_off: bool,
 }
 
 impl ClientSide {
@@ -163,6 +165,7 @@ impl ClientSide {
             next_us: 0,
             until_us: u64::MAX,
             failures: String::new(),
+            put_off: false,
         }
     }
 
@@ -191,13 +194,15 @@ pub(crate) struct Rare {
     pub(crate) parting: Option<Box<Parting>>,
     pub(crate) user_timer: Option<TimerId>,
     pub(crate) opaque: u64,
+    /// Not before then, monotonic µs, does the peer want to see us again.
+    pub(crate) retry_at_us: Option<u64>,
 }
 
 impl Rare {
     fn is_empty(&self) -> bool {
-        let Self { client, streams, policy, parting, user_timer, opaque } = self;
+        let Self { client, streams, policy, parting, user_timer, opaque, retry_at_us } = self;
         let nothing = client.is_none() && policy.is_none() && parting.is_none();
-        nothing && streams.capacity() == 0 && user_timer.is_none() && *opaque == 0
+        nothing && streams.capacity() == 0 && user_timer.is_none() && *opaque == 0 && retry_at_us.is_none()
     }
 }
 

@@ -7,13 +7,15 @@ use crate::conn::{Conn, Phase, flag};
 use crate::protocol::{NO_SESSION, Users};
 use crate::role::{Flow, Halves, Head, RoleRx, RoleTx, RxBuf};
 use crate::service::{Deferred, Service};
+use crate::wsi::micros;
 use crate::{
-    BindingId, Close, ConnectInfo, Fields, NonSsl, Pending, Reason, TxCx, VhostId, VhostReason, Write, WriteError,
-    WsiId,
+    BindingId, Close, ConnectInfo, Fields, NonSsl, Pending, Reason, RetryPolicy, TxCx, VhostId, VhostReason, Write,
+    WriteError, WsiId,
 };
 use crate::{latency, stall};
 use std::any::Any;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// Recycled role data kept by a service.
 const SPARE_ROLE_DATA: usize = 128;
@@ -522,6 +524,16 @@ impl Cx<'_> {
     /// Whether WRITEABLE was asked for.
     pub fn wants_write(&self) -> bool {
         self.conn().is_some_and(|c| c.has(flag::WANTS_WRITE))
+    }
+
+    /// Notes that the peer has asked not to be asked again so soon, as by http's Retry-After: a lower bound for
+    /// the next try. User code finds it by [`Wsi::retry_after`](crate::Wsi::retry_after); a [`Flow::Reconnect`] of this
+    /// connection waits for it. At most [`RetryPolicy::RETRY_AFTER_MAX`](crate::RetryPolicy::RETRY_AFTER_MAX).
+    pub fn retry_after(&mut self, after: Duration) {
+        let at = self.svc.now_us + micros(after.min(RetryPolicy::RETRY_AFTER_MAX));
+        if let Some(conn) = self.conn_mut() {
+            conn.make_rare().retry_at_us = Some(at);
+        }
     }
 
     /// Watches the connection's validity from now on: silence is probed, then ended.

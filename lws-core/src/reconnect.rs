@@ -2,7 +2,7 @@
 //! connection around `lws_retry_sul_schedule_retry_wsi`.
 //!
 //! ```text
-//!   connect --> under way --[failed, closed: ended]--> waits by the backoff table --[User(key): due]--> connect
+//!   connect --> under way --[failed, closed: ended]--> waits by the table or the server's wish --[User(key): due]--> connect
 //!                  '--[established]--> tries count from 0
 //!                                     '-- no tries left: ended says false, and nothing more happens
 //! ```
@@ -12,6 +12,7 @@
 
 use crate::time::timers::TimerId;
 use crate::{ConnectInfo, Vh, Wsi, WsiId};
+use std::time::Duration;
 
 /// Keeps one client connection up, by the backoff table of its
 /// [`RetryPolicy`](crate::RetryPolicy): that of the connect info, else the vhost's.
@@ -70,7 +71,7 @@ impl Reconnect {
         if self.wsi.is_none() {
             self.wsi = Some(vh.client_connect(self.info.clone())).filter(|&id| id != WsiId::STALE);
             if self.wsi.is_none() {
-                self.schedule(vh);
+                self.schedule(vh, Duration::ZERO);
             }
         }
         self.wsi
@@ -93,7 +94,8 @@ impl Reconnect {
         self.tries = 0;
     }
 
-    /// For its CLIENT_CONNECTION_ERROR or CLOSED: schedules the next try. `false` when there is none,
+    /// For its CLIENT_CONNECTION_ERROR or CLOSED: schedules the next try, not before the server wants it
+    /// ([`Wsi::retry_after`]). `false` when there is none,
     /// since as many as the policy conceals are used up, or it was stopped, or `wsi` is not its
     /// connection.
     pub fn ended(&mut self, wsi: &mut Wsi<'_>) -> bool {
@@ -101,14 +103,13 @@ impl Reconnect {
             return false;
         }
         self.wsi = None;
-        self.schedule(&mut wsi.vhost())
+        let asked = wsi.retry_after().unwrap_or_default();
+        self.schedule(&mut wsi.vhost(), asked)
     }
 
-    fn schedule(&mut self, vh: &mut Vh<'_>) -> bool {
-        self.timer = match &self.info.retry_and_idle_policy {
-            Some(policy) => vh.retry_sul_schedule_by(policy, self.key, &mut self.tries),
-            None => vh.retry_sul_schedule(self.key, &mut self.tries),
-        };
+    fn schedule(&mut self, vh: &mut Vh<'_>, at_least: Duration) -> bool {
+        let policy = self.info.retry_and_idle_policy.unwrap_or_else(|| vh.retry_policy());
+        self.timer = vh.retry_sul_schedule_after(&policy, self.key, &mut self.tries, at_least);
         self.timer.is_some()
     }
 

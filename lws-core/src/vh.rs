@@ -255,19 +255,36 @@ impl<'a> Vh<'a> {
         self.svc.timers.cancel(timer).is_some()
     }
 
+    /// The vhost's policy of backoff and validity, or the context's.
+    pub fn retry_policy(&self) -> RetryPolicy {
+        self.info().and_then(|v| v.policy).unwrap_or(self.svc.policy)
+    }
+
     /// Schedules the next try by the vhost's backoff table (C: `lws_retry_sul_schedule`), counting
     /// it in `try_count`. `None`, and nothing scheduled, when the tries that a failure may be
     /// concealed for are used up.
     pub fn retry_sul_schedule(&mut self, key: u32, try_count: &mut u16) -> Option<TimerId> {
-        let policy = self.info().and_then(|v| v.policy).unwrap_or(self.svc.policy);
+        let policy = self.retry_policy();
         self.retry_sul_schedule_by(&policy, key, try_count)
     }
 
     /// As [`retry_sul_schedule`](Self::retry_sul_schedule) with a policy of one's own.
     pub fn retry_sul_schedule_by(&mut self, policy: &RetryPolicy, key: u32, try_count: &mut u16) -> Option<TimerId> {
+        self.retry_sul_schedule_after(policy, key, try_count, Duration::ZERO)
+    }
+
+    /// As [`retry_sul_schedule_by`](Self::retry_sul_schedule_by), and not before `at_least`, which is what
+    /// [`Wsi::retry_after`] gave.
+    pub fn retry_sul_schedule_after(
+        &mut self,
+        policy: &RetryPolicy,
+        key: u32,
+        try_count: &mut u16,
+        at_least: Duration,
+    ) -> Option<TimerId> {
         let mut random = [0; 2];
         self.svc.random(&mut random);
-        let (ms, conceal) = policy.delay_ms(try_count, u16::from_ne_bytes(random));
+        let (ms, conceal) = policy.delay_ms_after(try_count, u16::from_ne_bytes(random), at_least);
         conceal.then(|| self.sul_schedule(key, Duration::from_millis(ms.into())))
     }
 

@@ -233,6 +233,15 @@ impl<'a> Wsi<'a> {
         conn.timeout.map(|_| conn.why)
     }
 
+    /// How long the peer has asked to be left alone, from now on: by the Retry-After of an http response with the status
+    /// 413, 429, 503 or 3xx (RFC 9110 section 10.2.3), also of one that has refused a WebSocket. `None` when it
+    /// hasn't, or the time has passed. At most [`RetryPolicy::RETRY_AFTER_MAX`]. From the response's head to the last
+    /// callback; a [`Reconnect`](crate::Reconnect) that is told of the end waits for it.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let at = self.svc.conn(self.id)?.rare()?.retry_at_us?;
+        at.checked_sub(self.svc.now_us).filter(|&us| us > 0).map(Duration::from_micros)
+    }
+
     /// One TIMER callback after this time; `None` takes it back (C: `lws_set_timer_usecs`).
     pub fn set_timer(&mut self, after: Option<Duration>) {
         self.svc.set_user_timer(self.id, after.map(micros));

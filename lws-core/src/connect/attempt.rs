@@ -267,6 +267,9 @@ pub(crate) fn timed_out(svc: &mut Service, id: WsiId) {
         return sole_failed(svc, id, &format!("no answer in {each:?}"));
     }
     let Some(client) = conn.client_mut() else { return };
+    if std::mem::take(&mut client.put_off) {
+        return begin(svc, id);
+    }
     if client.until_us <= now {
         for attempt in std::mem::take(&mut client.attempts) {
             client.note_failure(&format!("{}: no answer", attempt.to));

@@ -162,7 +162,7 @@ pub(crate) fn failed(svc: &mut Service, users: &mut Users, id: WsiId, why: &str)
     svc.close_later(id, Close::ABORT);
 }
 
-/// Leaves the socket and connects anew, to where `info` says.
+/// Leaves the socket and connects anew, to where `info` says, once the time has passed that the peer has asked for.
 pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
     carrier_gone(svc, id);
     attempt::drop_socket(svc, id);
@@ -174,10 +174,16 @@ pub(crate) fn reconnect(svc: &mut Service, id: WsiId, info: Rc<ConnectInfo>) {
     conn.tls = None;
     conn.flags &= flag::ANNOUNCED | flag::QUEUED_READ | flag::QUEUED_WRITE | flag::TOUCHED | flag::KICKED;
     conn.phase = Phase::Connecting;
-    conn.make_rare().client = Some(Box::new(ClientSide::new(Rc::clone(&info))));
+    let wait = conn.rare_mut().and_then(|rare| rare.retry_at_us.take()).and_then(|at| at.checked_sub(svc.now_us));
+    let mut client = ClientSide::new(Rc::clone(&info));
+    client.put_off = wait.is_some();
+    conn.make_rare().client = Some(Box::new(client));
     // what was chosen there needn't be what is spoken here
     if let Some(role) = role_for(svc, &info, |_| true) {
         take_role(svc, id, role);
     }
-    svc.deferred.push_back(Deferred::Connect(id));
+    match wait {
+        Some(_) => svc.set_timeout(id, Pending::AwaitingConnectResponse, wait),
+        None => svc.deferred.push_back(Deferred::Connect(id)),
+    }
 }

@@ -52,12 +52,29 @@ impl RetryPolicy {
         let last = self.retry_ms_table.len().saturating_sub(1);
         let at = usize::from(*try_count).min(last);
         let base = self.retry_ms_table.get(at).copied().unwrap_or(Self::FALLBACK_MS);
-        let percent = match self.jitter_percent {
+        *try_count = try_count.saturating_add(1);
+        (with_jitter(base, self.jitter(), random), *try_count <= self.conceal_count)
+    }
+
+    /// The longest that a peer can ask to be left alone: an hour. Asked for more, it is tried again then.
+    pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3600);
+
+    /// As [`delay_ms`](Self::delay_ms), and not before `at_least`, which is what the peer has asked for, or
+    /// [`RETRY_AFTER_MAX`](Self::RETRY_AFTER_MAX). Jitter lengthens that, too: those that it has asked the same don't
+    /// all come at once.
+    pub fn delay_ms_after(&self, try_count: &mut u16, random: u16, at_least: Duration) -> (u32, bool) {
+        let (ms, conceal) = self.delay_ms(try_count, random);
+        let asked = at_least.min(Self::RETRY_AFTER_MAX).as_micros().div_ceil(1000);
+        // an hour fits
+        let asked = u32::try_from(asked).unwrap_or(u32::MAX);
+        (ms.max(with_jitter(asked, self.jitter(), random)), conceal)
+    }
+
+    fn jitter(&self) -> u8 {
+        match self.jitter_percent {
             0 => Self::DEFAULT_JITTER_PERCENT,
             percent => percent,
-        };
-        *try_count = try_count.saturating_add(1);
-        (with_jitter(base, percent, random), *try_count <= self.conceal_count)
+        }
     }
 
     /// As [`delay_ms`](Self::delay_ms) where there is no policy: waits
@@ -111,6 +128,17 @@ mod tests {
         assert_eq!(default_jitter.delay_ms(&mut 1, 0x8000), (230, true));
         let long = RetryPolicy { retry_ms_table: &[u32::MAX], ..POLICY };
         assert_eq!(long.delay_ms(&mut 0, 0xffff).0, u32::MAX);
+    }
+
+    #[test]
+    fn what_the_peer_asks_for_is_a_lower_bound_up_to_an_hour() {
+        let secs = Duration::from_secs;
+        assert_eq!(POLICY.delay_ms_after(&mut 0, 0, Duration::ZERO), (100, true));
+        assert_eq!(POLICY.delay_ms_after(&mut 0, 0, Duration::from_millis(99)), (100, true));
+        assert_eq!(POLICY.delay_ms_after(&mut 0, 0, Duration::from_micros(7_000_001)), (7_001, true));
+        assert_eq!(POLICY.delay_ms_after(&mut 0, 0x8000, secs(8)), (10_000, true));
+        assert_eq!(POLICY.delay_ms_after(&mut 3, 0, secs(3601)), (3_600_000, false));
+        assert_eq!(POLICY.delay_ms_after(&mut 0, 0, Duration::MAX), (3_600_000, true));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! | [`head`] | request and response heads, field lookup, message framing |
 //! | [`chunked`] | the chunked transfer coding, both ways |
 //! | `redirect` | where a 3xx leads a client, and whether it may go there |
+//! | `retry_after` | how long a response asks its client to stay away |
 //! | [`date`], [`etag`], [`range`] | validators, preconditions, byte ranges |
 //! | [`mime`], [`mount`] | what is served where, and as which type |
 //! | [`settings`] | a vhost's |
@@ -37,6 +38,7 @@ pub mod mount;
 pub(crate) mod outgoing;
 pub mod range;
 pub(crate) mod redirect;
+pub(crate) mod retry_after;
 pub mod settings;
 pub mod status;
 pub mod token;

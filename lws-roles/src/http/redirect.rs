@@ -22,6 +22,8 @@ pub(crate) enum RedirectError {
     Scheme,
     /// The method keeps its body, and part of that has been sent.
     Body,
+    /// It is to be followed later than a client waits.
+    Later,
 }
 
 impl fmt::Display for RedirectError {
@@ -33,6 +35,7 @@ impl fmt::Display for RedirectError {
             Self::Downgrade => "HS: Redirect attempted SSL downgrade",
             Self::Scheme => "HS: Redirect failed: the target is not http",
             Self::Body => "HS: Redirect failed: the request body was sent and can't be sent again",
+            Self::Later => "HS: Redirect failed: its Retry-After is too long",
         })
     }
 }

@@ -26,6 +26,7 @@ use crate::h2::client::tunnel::{self, Way};
 use crate::http::head::{HeadLimits, ResponseHead};
 use crate::http::host::host_of;
 use crate::http::redirect::{self, RedirectError};
+use crate::http::retry_after;
 use crate::http::settings::HttpSettings;
 use crate::http::token::Token;
 use crate::http::transaction::ClientTransaction;
@@ -35,6 +36,7 @@ use lws_core::{
 };
 use std::borrow::Cow;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How long the server may take to answer the handshake (C: `timeout_secs`), µs.
 const RESPONSE_US: u64 = 20_000_000;
@@ -226,7 +228,9 @@ impl WsClientRx {
         if self.head.is_interim() {
             return None;
         }
-        match self.follow(cx) {
+        let asked = retry_after::of(&self.head, cx.wall_secs());
+        retry_after::note(cx, asked);
+        match self.follow(cx, asked) {
             Ok(None) => {}
             Ok(Some(next)) => return Some(Flow::Reconnect(next)),
             Err(why) => return Some(self.fail(cx, &why.to_string())),
@@ -280,8 +284,9 @@ impl WsClientRx {
     }
 
     /// A redirect is followed, or isn't one.
-    fn follow(&mut self, cx: &mut Cx<'_>) -> Result<Option<Rc<ConnectInfo>>, RedirectError> {
-        match self.redirected(cx) {
+    fn follow(&mut self, cx: &mut Cx<'_>, asked: Option<Duration>) -> Result<Option<Rc<ConnectInfo>>, RedirectError> {
+        let is_long = asked > Some(retry_after::MAX_REDIRECT_WAIT);
+        match self.redirected(cx).map(|to| if is_long { to.and(Err(RedirectError::Later)) } else { to }) {
             None => Ok(None),
             Some(Ok(next)) => {
                 lws_core::lwsl_info!("{}: {}, on to {}:{}", cx.id(), self.head.status(), next.address, next.port);

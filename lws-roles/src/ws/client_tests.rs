@@ -256,6 +256,33 @@ fn the_status_can_be_read_when_the_connection_fails() {
     assert_fails(&mut bench, &[], "HS: ws upgrade response not 101 (redirect 307 is not followed)");
 }
 
+#[test]
+fn rfc9110_10_2_3_a_server_that_is_too_busy_says_when_to_come_again() {
+    let mut bench = start(plain());
+    bench.script(|wsi, reason| {
+        if matches!(reason, Reason::ClientConnectionError(_)) {
+            let left = wsi.retry_after().expect("it was asked for").as_millis();
+            assert!((11_900..=12_000).contains(&left), "{left}");
+        }
+        Ok(())
+    });
+    request(&mut bench);
+    bench.send(b"HTTP/1.1 503 Busy\r\nretry-after: 12\r\n\r\n");
+    assert_fails(&mut bench, &[], "HS: ws upgrade response not 101 (status 503)");
+
+    // of a redirect it is when that is followed
+    for (asked, followed) in [(10, true), (61, false)] {
+        let mut bench = start(plain());
+        request(&mut bench);
+        bench.send(format!("HTTP/1.1 307 X\r\nlocation: /y\r\nretry-after: {asked}\r\n\r\n").as_bytes());
+        let listener = bench.listener;
+        bench.run_ms(9_900);
+        assert_eq!(bench.net().peer_accept(listener), None);
+        bench.run_ms(200);
+        assert_eq!(bench.net().peer_accept(listener).is_some(), followed, "{asked}");
+    }
+}
+
 /// Sends a redirect and gives the peer of the connection that follows it, on the port where `to` is.
 fn redirect(bench: &mut Bench, status: u16, location: &str, to: u16) {
     let left = bench.peer;

@@ -22,10 +22,12 @@ pub(crate) use request::{Request, RequestError};
 use super::head::BodyKind;
 use super::method::Method;
 use super::redirect::{self, RedirectError};
+use super::retry_after;
 use super::token::Token;
 use super::transaction::{ClientTransaction, Outgoing};
 use lws_core::{Close, ConnectInfo, Cx, Fields, Flow, Pending, Reason, Write};
 use std::rc::Rc;
+use std::time::Duration;
 
 /// From the end of the request to the end of the response's head, µs (C: 20 s).
 pub(crate) const RESPONSE_US: u64 = 20_000_000;
@@ -301,6 +303,7 @@ impl ClientExchange {
 
     /// The head of a response is in the transaction.
     pub(crate) fn head(&mut self, cx: &mut Cx<'_>) -> Answer {
+        let now = cx.wall_secs();
         let Some(t) = cx.role_data::<ClientTransaction>() else { return Answer::Step(Step::Close(Close::ABORT)) };
         let status = t.head.status();
         //= rfc9110#15.2 a client MUST be able to parse 1xx responses before the final one
@@ -312,11 +315,13 @@ impl ClientExchange {
         if status == 101 {
             return Answer::Step(self.fail(cx, "HS: 101 (Switching Protocols) without having asked"));
         }
+        let asked = retry_after::of(&t.head, now);
+        retry_after::note(cx, asked);
         if redirect::is_redirect(status)
             && let Some(info) = cx.connect_info()
             && info.max_redirects > 0
         {
-            return Answer::Step(match self.redirect(cx, status, &info) {
+            return Answer::Step(match self.redirect(cx, status, &info, asked) {
                 Ok(next) => Step::Elsewhere(Rc::new(next)),
                 Err(why) => self.fail(cx, &why.to_string()),
             });
@@ -324,7 +329,13 @@ impl ClientExchange {
         self.response(cx, status)
     }
 
-    fn redirect(&mut self, cx: &mut Cx<'_>, status: u16, info: &ConnectInfo) -> Result<ConnectInfo, RedirectError> {
+    fn redirect(
+        &mut self,
+        cx: &mut Cx<'_>,
+        status: u16,
+        info: &ConnectInfo,
+        asked: Option<Duration>,
+    ) -> Result<ConnectInfo, RedirectError> {
         let t = cx.role_data::<ClientTransaction>().ok_or(RedirectError::NoLocation)?;
         if t.past.redirects >= info.max_redirects {
             return Err(RedirectError::TooMany);
@@ -334,6 +345,9 @@ impl ClientExchange {
         let mut next = redirect::follow(info, location)?;
         let method = redirect::method_after(status, self.method);
         let becomes_get = method != self.method;
+        if asked > Some(retry_after::MAX_REDIRECT_WAIT) {
+            return Err(RedirectError::Later);
+        }
         if t.body_begun && !becomes_get && !t.past.without_body {
             return Err(RedirectError::Body);
         }

@@ -3,6 +3,7 @@
 mod exchange;
 mod failure;
 mod redirect;
+mod retry_after;
 mod reuse;
 
 use super::H1ClientFactory;
