@@ -15,7 +15,7 @@
 use crate::conn::{Phase, flag};
 use crate::context::Context;
 use crate::dispatch::{self, Cx, drop_session};
-use crate::output::sent_so_much;
+use crate::output::count_sent;
 use crate::role::Farewell;
 use crate::service::Service;
 use crate::{Close, Pending, VhostReason, WsiId};
@@ -142,7 +142,7 @@ fn last_words(svc: &mut Service, id: WsiId) {
         if let Some(io) = conn.io.as_mut().filter(|_| !conn.out.is_empty()) {
             // whoever has gone needn't hear it
             let sent = io.write(&mut svc.net, conn.out.pending());
-            sent_so_much(&mut svc.stats, &mut svc.vhosts, conn.vhost, conn.out.pending().len(), &sent);
+            count_sent(&mut svc.stats, &mut svc.vhosts, conn.vhost, sent.unwrap_or(0));
         }
     }
 }

@@ -25,19 +25,18 @@ impl Service {
         }
         let Some(io) = conn.io.as_mut() else { return Got::Nothing };
         let datagrams = matches!(io, Io::Udp(_));
-        let got = io.read(&mut self.net, room);
         self.stats.reads += 1;
-        if let Ok(n) = &got {
-            self.stats.bytes_read += *n as u64;
-            if let Some(vhost) = self.vhosts.get_mut(conn.vhost.0 as usize) {
-                vhost.stats.bytes_read += *n as u64;
-            }
-        }
-        match got {
-            // an empty one is one, and behind a short one there may be more
-            Ok(n) if datagrams => Got::Bytes(n),
-            Ok(0) => Got::End,
+        match io.read(&mut self.net, room) {
+            Ok(0) if !datagrams => Got::End,
             Ok(n) => {
+                self.stats.bytes_read += n as u64;
+                if let Some(vhost) = self.vhosts.get_mut(conn.vhost.0 as usize) {
+                    vhost.stats.bytes_read += n as u64;
+                }
+                // an empty datagram is one, and behind a short one there may be more
+                if datagrams {
+                    return Got::Bytes(n);
+                }
                 // a short read has drained the socket, unless the end comes right behind
                 if n < room.len() && !conn.has(flag::READ_CLOSED) {
                     conn.clear(flag::READABLE);

@@ -150,17 +150,19 @@ impl Service {
         }
         let Some(io) = conn.io.as_mut() else { return };
         let (since, wanted) = (latency::now(&self.latency, &self.clock), conn.out.pending().len());
-        let sent = io.write(&mut self.net, conn.out.pending());
-        sent_so_much(&mut self.stats, &mut self.vhosts, conn.vhost, wanted, &sent);
-        let taken = match sent {
+        let taken = match io.write(&mut self.net, conn.out.pending()) {
             Ok(n) => {
+                count_sent(&mut self.stats, &mut self.vhosts, conn.vhost, n);
                 conn.out.taken(n, &mut self.pool);
                 if conn.out.is_backlog() {
+                    count_partial(&mut self.stats, n);
                     conn.clear(flag::WRITABLE);
                 }
                 Some(n)
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                count_sent(&mut self.stats, &mut self.vhosts, conn.vhost, 0);
+                count_partial(&mut self.stats, 0);
                 conn.clear(flag::WRITABLE);
                 conn.out.refused();
                 None
@@ -206,7 +208,7 @@ impl Service {
         let since = latency::now(&self.latency, &self.clock);
         let sent = crate::sys::sendfile(socket, file.as_fd(), &mut at, len);
         // a short count needn't be the socket's doing
-        sent_so_much(&mut self.stats, &mut self.vhosts, conn.vhost, *sent.as_ref().unwrap_or(&0), &sent);
+        count_sent(&mut self.stats, &mut self.vhosts, conn.vhost, *sent.as_ref().unwrap_or(&0));
         match sent {
             Ok(0) if len > 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             // a short count may be the end of a file that has shrunk as well as a full socket: the
@@ -225,24 +227,20 @@ impl Service {
     }
 }
 
-/// Counts a send call for `all` bytes.
-pub(crate) fn sent_so_much(
-    stats: &mut Stats,
-    vhosts: &mut [VhostInfo],
-    vhost: VhostId,
-    all: usize,
-    sent: &io::Result<usize>,
-) {
+/// Counts a send call of which the kernel took `n` bytes.
+#[inline]
+pub(crate) fn count_sent(stats: &mut Stats, vhosts: &mut [VhostInfo], vhost: VhostId, n: usize) {
     stats.writes += 1;
-    let n = *sent.as_ref().unwrap_or(&0);
-    if n < all {
-        stats.write_partials += 1;
-        stats.partial_bytes += n as u64;
-    }
     stats.bytes_written += n as u64;
     if let Some(vhost) = vhosts.get_mut(vhost.0 as usize) {
         vhost.stats.bytes_written += n as u64;
     }
+}
+
+/// Counts one of which it didn't take all, besides.
+fn count_partial(stats: &mut Stats, n: usize) {
+    stats.write_partials += 1;
+    stats.partial_bytes += n as u64;
 }
 
 /// What a transmit half gets: its connection's output.
@@ -353,9 +351,7 @@ impl TxCx<'_> {
         let parts = [IoSlice::new(conn.out.pending()), IoSlice::new(head), IoSlice::new(payload)];
         let all = waiting + head.len() + payload.len();
         let since = latency::now(&svc.latency, &svc.clock);
-        let sent = io.write_vectored(&mut svc.net, &parts);
-        sent_so_much(&mut svc.stats, &mut svc.vhosts, conn.vhost, all, &sent);
-        let n = match sent {
+        let n = match io.write_vectored(&mut svc.net, &parts) {
             Ok(n) => n,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => 0,
             Err(e) => {
@@ -363,7 +359,9 @@ impl TxCx<'_> {
                 return Ok(());
             }
         };
+        count_sent(&mut svc.stats, &mut svc.vhosts, conn.vhost, n);
         if n < all {
+            count_partial(&mut svc.stats, n);
             let buf = conn.out.buf(&mut svc.pool);
             let head_left = head.get(n.saturating_sub(waiting).min(head.len())..).unwrap_or_default();
             let payload_left = payload.get(n.saturating_sub(waiting + head.len())..).unwrap_or_default();
