@@ -24,6 +24,7 @@ extern crate self as lws_core;
 
 #[macro_use]
 pub mod system;
+mod access_log;
 mod adopt;
 mod cancel;
 mod certificates;

@@ -47,6 +47,8 @@ pub(crate) enum Due {
     Certificates,
     /// Listeners that were paused for want of descriptors.
     ResumeAccept,
+    /// Lines wait for the access logs' files.
+    Logs,
     /// A sequencer's.
     Sequencer(SeqId, SeqTimer),
     /// Measurements are to be written.
@@ -153,6 +155,7 @@ pub(crate) struct Service {
     pub(crate) paused_listeners: Vec<WsiId>,
     pub(crate) accept_resumes: Option<TimerId>,
     pub(crate) certificate_check: Option<TimerId>,
+    pub(crate) log_flush: Option<TimerId>,
 
     pub(crate) ready: Vec<Ready>,
     pub(crate) rx_buf: Vec<u8>,

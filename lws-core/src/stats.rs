@@ -55,7 +55,7 @@ counters! {
         reads,
         /// Writes by user code: messages, pieces of bodies, heads (`LWSSTATS_C_API_LWS_WRITE`).
         lws_writes,
-        /// Send calls, `sendfile` among them (`LWSSTATS_C_API_WRITE`).
+        /// Send calls, `sendfile` among them, that succeeded or would have had to wait (`LWSSTATS_C_API_WRITE`).
         writes,
         /// Send calls of which the kernel took a part or nothing (`LWSSTATS_C_WRITE_PARTIALS`).
         write_partials,
@@ -114,6 +114,9 @@ counters! {
         /// Requests of clients that were read, as roles count them: http's, those for a WebSocket among them (C:
         /// `h1_trans`, `h2_trans` and `ws_upg` together).
         transactions,
+        /// Lines that the access log has lost, since its file took no more
+        /// ([`Vhost::log_filepath`](crate::Vhost::log_filepath)).
+        log_lines_lost,
     }
 }
 
@@ -126,7 +129,7 @@ mod tests {
         let stats = Stats { connections: 3, bytes_read: 1 << 40, ..Stats::default() };
         assert_eq!(stats.to_string(), "          connections: 3\n           bytes_read: 1099511627776");
         assert_eq!(Stats::default().to_string(), "");
-        assert_eq!((Stats::default().iter().count(), VhostStats::default().iter().count()), (22, 5));
+        assert_eq!((Stats::default().iter().count(), VhostStats::default().iter().count()), (22, 6));
         assert!(Stats::default().iter().all(|(name, _)| name.len() <= 21));
     }
 }

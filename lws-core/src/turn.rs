@@ -87,6 +87,7 @@ impl Context {
                     let _ = dispatch::vhost_callback(svc, users, binding, VhostReason::User(key));
                 }
                 Due::Certificates => crate::certificates::check(svc, users),
+                Due::Logs => svc.flush_logs(),
                 Due::ResumeAccept => crate::listen::resume(svc),
                 Due::Sequencer(id, timer) => svc.seq_timer(id, timer),
                 #[cfg(feature = "latency")]

@@ -288,6 +288,14 @@ impl<'a> Vh<'a> {
         conceal.then(|| self.sul_schedule(key, Duration::from_millis(ms.into())))
     }
 
+    /// Opens the files of all access logs anew, as [`Context::reopen_logs`](crate::Context::reopen_logs).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn reopen_logs(&mut self) -> std::io::Result<()> {
+        self.svc.reopen_logs()
+    }
+
     /// The context's counters, as [`Context::stats`](crate::Context::stats).
     pub fn stats(&self) -> Stats {
         self.svc.stats()

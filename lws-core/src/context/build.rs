@@ -439,6 +439,7 @@ impl ContextBuilder {
             paused_listeners: Vec::new(),
             accept_resumes: None,
             certificate_check: None,
+            log_flush: None,
             ready: Vec::new(),
             rx_buf: vec![0; self.rx_buffer],
             tls: TlsBuffers::default(),

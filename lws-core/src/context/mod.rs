@@ -235,6 +235,15 @@ impl Context {
         self.svc.json_dump_vhost(vhost)
     }
 
+    /// Opens the files of all access logs anew, for rotation: lines from now on are in a new file, those before
+    /// in the one that was renamed (C programs are restarted for that).
+    ///
+    /// # Errors
+    /// A file can't be opened, by name: its log goes on where it was. The others are in their new files.
+    pub fn reopen_logs(&mut self) -> io::Result<()> {
+        self.svc.reopen_logs()
+    }
+
     /// How many peer addresses are being counted, for
     /// [`ip_limit_wsi`](ContextBuilder::ip_limit_wsi) and [`ip_limit_ah`](ContextBuilder::ip_limit_ah): those that
     /// have a connection. 0 without such a limit.

@@ -2,6 +2,7 @@
 //! PROTOCOL_DESTROY delivered.
 
 use super::{Context, CreateError};
+use crate::access_log::{AccessLog, LogFile};
 use crate::connect::VhostProxy;
 use crate::dispatch::vhost_callback;
 use crate::net::Net;
@@ -70,6 +71,8 @@ impl Context {
             }
             None => None,
         };
+        let file = spec.log_filepath.as_deref().map(LogFile::open).transpose();
+        let log = AccessLog { file: file.map_err(|e| fail(e.to_string()))?, sink: spec.log_sink.take() };
         let vhost = VhostId(self.svc.vhosts.len() as u32);
         let mut bindings = Vec::new();
         for (name, user) in spec.protocols.drain(..) {
@@ -91,6 +94,7 @@ impl Context {
             proxy,
             non_ssl: spec.non_ssl,
             tcp_keepalive: spec.tcp_keepalive,
+            log,
             stats: VhostStats::default(),
             destroyed: false,
         });
@@ -217,6 +221,7 @@ impl Context {
             self.users[binding.0 as usize] = None;
             self.svc.system.forget(binding);
         }
+        self.svc.vhosts[vhost.0 as usize].log = AccessLog::default();
     }
 
     /// Removes a vhost (C: `lws_vhost_destroy`): it stops listening, unless another vhost shares
@@ -288,5 +293,7 @@ impl Context {
             }
             self.svc.system.forget(binding);
         }
+        // what waits is written
+        self.svc.vhosts[vhost.0 as usize].log = AccessLog::default();
     }
 }

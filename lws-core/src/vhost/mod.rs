@@ -8,6 +8,7 @@ mod settings;
 
 pub use settings::Settings;
 
+use crate::access_log::{AccessLog, Sink};
 use crate::connect::VhostProxy;
 use crate::net::address::Families;
 use crate::protocol::{AnyBinding, Binding};
@@ -95,6 +96,8 @@ pub struct Vhost {
     pub(crate) non_ssl: NonSsl,
     pub(crate) policy: Option<RetryPolicy>,
     pub(crate) protocols: Vec<(Rc<str>, Box<dyn AnyBinding>)>,
+    pub(crate) log_filepath: Option<PathBuf>,
+    pub(crate) log_sink: Option<Sink>,
     pub(crate) settings: Settings,
 }
 
@@ -125,6 +128,8 @@ impl Vhost {
             non_ssl: NonSsl::Refuse,
             policy: None,
             protocols: Vec::new(),
+            log_filepath: None,
+            log_sink: None,
             settings: Settings::default(),
         }
     }
@@ -243,6 +248,27 @@ impl Vhost {
         self
     }
 
+    /// Logs http requests to a file, one line each when the exchange has ended, as Apache's combined format has
+    /// it; see the http role for the line (C: `log_filepath`). Default: none.
+    ///
+    /// The file is appended to, made with mode 0600 if it isn't there, and opened when the vhost is created,
+    /// which fails if that does. Lines are written when 8 KiB are there, after a second, and at the vhost's end.
+    /// [`Context::reopen_logs`](crate::Context::reopen_logs) is for rotation; after privileges were dropped it
+    /// needs a folder that the process may still write to. When the disk is full, up to 64 KiB of lines wait and
+    /// further ones are lost: that is logged once and counted in
+    /// [`VhostStats::log_lines_lost`](crate::VhostStats::log_lines_lost). Connections notice nothing.
+    pub fn log_filepath(mut self, path: impl Into<PathBuf>) -> Self {
+        self.log_filepath = Some(path.into());
+        self
+    }
+
+    /// Has a closure get the lines of the access log, each without its end; beside the file, if there is one.
+    /// It is called as soon as an exchange has ended, and reaches neither connection nor context.
+    pub fn log_to(mut self, sink: impl FnMut(&str) + 'static) -> Self {
+        self.log_sink = Some(Box::new(sink));
+        self
+    }
+
     /// Adds a protocol; the first one added is the vhost's default.
     pub fn protocol<P: Protocol>(self, protocol: P) -> Self {
         self.protocol_named(P::NAME, protocol)
@@ -277,6 +303,7 @@ pub(crate) struct VhostInfo {
     pub(crate) proxy: VhostProxy,
     pub(crate) non_ssl: NonSsl,
     pub(crate) tcp_keepalive: Option<TcpKeepalive>,
+    pub(crate) log: AccessLog,
     pub(crate) stats: VhostStats,
     pub(crate) destroyed: bool,
 }
@@ -412,6 +439,7 @@ mod tests {
             proxy: VhostProxy::Direct,
             non_ssl: NonSsl::Refuse,
             tcp_keepalive: None,
+            log: AccessLog::default(),
             stats: VhostStats::default(),
             destroyed: false,
         }

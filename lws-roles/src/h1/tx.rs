@@ -23,7 +23,7 @@ impl RoleTx for H1Tx {
             _ => return Err(WriteError::WrongKind),
         };
         let t = cx.role_data::<Transaction>().ok_or(WriteError::Gone)?;
-        match t.outgoing.piece(data.len(), last)? {
+        match t.piece(data.len(), last)? {
             Piece::Dropped => {}
             Piece::Plain => cx.send(&[], data)?,
             Piece::Chunk => {

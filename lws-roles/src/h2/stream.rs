@@ -123,7 +123,7 @@ impl RoleTx for StreamTx {
             _ => return Err(WriteError::WrongKind),
         };
         let t = cx.role_data::<Transaction>().ok_or(WriteError::Gone)?;
-        let piece = t.outgoing.piece(data.len(), last)?;
+        let piece = t.piece(data.len(), last)?;
         let done = t.outgoing == Outgoing::Done;
         match piece {
             Piece::Dropped => {}

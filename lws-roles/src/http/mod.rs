@@ -21,8 +21,10 @@
 //! | `file` | files as responses |
 //! | [`form`] | forms in request bodies |
 //! | `exchange` | one request and its response on a server, whatever carries them |
+//! | `access_log` | the line that a request leaves |
 //! | `client_exchange` | the same on a client |
 
+pub(crate) mod access_log;
 pub mod chunked;
 pub(crate) mod client_exchange;
 pub mod date;

@@ -5,7 +5,7 @@
 
 use super::head::{RequestHead, ResponseHead};
 use super::method::Method;
-use super::outgoing::body_length;
+use super::outgoing::{Piece, body_length};
 use super::trailers;
 use lws_core::{BodyLength, Cx, Head, Start, Write, WriteError};
 
@@ -19,6 +19,10 @@ const KEPT_HEAD: usize = 4096;
 pub(crate) struct Transaction {
     pub(crate) head: RequestHead,
     pub(crate) outgoing: Outgoing,
+    /// Of the final head, once it was written.
+    pub(crate) status: Option<u16>,
+    /// Bytes of the response's body that were taken.
+    pub(crate) sent: u64,
     /// The head is complete. Before that user code may know the connection, but has nothing to answer.
     pub(crate) received: bool,
     /// The connection serves another request after this one. Means nothing on a stream.
@@ -47,6 +51,8 @@ impl Transaction {
     pub(crate) fn reset(&mut self) {
         self.head.clear();
         self.outgoing = Outgoing::Nothing;
+        self.status = None;
+        self.sent = 0;
         self.received = false;
         self.keep_alive = false;
         self.completed = false;
@@ -94,8 +100,9 @@ impl Transaction {
         Ok((status, body_length(status, head)?))
     }
 
-    /// What the body of a response with this status and length becomes, before chunking is decided.
-    pub(crate) fn outgoing_for(&self, status: u16, body: BodyLength) -> Outgoing {
+    /// A final head with this status is written: what the body of this length becomes, before chunking is decided.
+    pub(crate) fn outgoing_for(&mut self, status: u16, body: BodyLength) -> Outgoing {
+        self.status = Some(status);
         if self.head.method() == Method::Head || super::status::is_bodyless(status) {
             return Outgoing::Muted;
         }
@@ -104,6 +111,24 @@ impl Transaction {
             BodyLength::Known(n) => Outgoing::Length(n),
             BodyLength::Unknown => Outgoing::Chunked,
         }
+    }
+}
+
+impl Transaction {
+    /// Counts a piece of the response's body, as [`Outgoing::piece`].
+    pub(crate) fn piece(&mut self, len: usize, last: bool) -> Result<Piece, WriteError> {
+        let piece = self.outgoing.piece(len, last)?;
+        if piece != Piece::Dropped {
+            self.sent += len as u64;
+        }
+        Ok(piece)
+    }
+
+    /// Counts bytes of the response's body, as [`Outgoing::count`].
+    pub(crate) fn count(&mut self, n: u64) -> Result<(), WriteError> {
+        self.outgoing.count(n)?;
+        self.sent += n;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP/1 server role against raw peers, on the simulated network and a virtual clock: what
 //! user code is told and when, and every byte that goes back.
 
+mod access_log;
 mod bench;
 mod body;
 mod early;

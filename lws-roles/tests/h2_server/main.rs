@@ -10,6 +10,7 @@ mod client;
 mod peer;
 
 mod abuse;
+mod access_log;
 mod begin;
 mod flow;
 mod frames;

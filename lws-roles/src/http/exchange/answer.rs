@@ -1,6 +1,7 @@
 //! What the library answers by itself: small pages, and files.
 
 use super::{Exchange, Stage, Step, Stop};
+use crate::http::access_log;
 use crate::http::file::{self, Found, Progress};
 use crate::http::settings::HttpSettings;
 use crate::http::status;
@@ -63,6 +64,7 @@ impl Exchange {
 
     /// Answers a request that can't be understood, or didn't come in time, and closes.
     pub(crate) fn refuse(&mut self, cx: &mut Cx<'_>, code: u16) -> Step {
+        access_log::begin(&mut self.log, cx);
         if let Some(t) = cx.role_data::<Transaction>() {
             t.received = true;
             t.keep_alive = false;

@@ -28,6 +28,7 @@ mod end;
 mod request;
 mod route;
 
+use super::access_log;
 use super::file::FileJob;
 use super::settings::{HttpSettings, micros};
 use super::transaction::{Outgoing, Transaction};
@@ -94,6 +95,7 @@ pub(crate) struct Exchange {
     finishing: bool,
     /// User code has marked the response as one without end.
     endless: bool,
+    log: access_log::Kept,
 }
 
 /// Whether user code, or the library for it, has said how this request is answered.
@@ -219,6 +221,7 @@ impl Exchange {
     /// The carrier goes on to another request: the session of this one ends, and there is no
     /// transaction until the carrier makes one.
     pub(crate) fn end(&mut self, cx: &mut Cx<'_>) {
+        access_log::end(&mut self.log, cx, None);
         cx.end_transaction(Reason::HttpDropProtocol);
         Transaction::recycle(cx);
         self.stage = Stage::Idle;
@@ -237,6 +240,7 @@ impl Exchange {
 
     /// The carrier has gone: the last callbacks.
     pub(crate) fn closed(&mut self, cx: &mut Cx<'_>) {
+        access_log::end(&mut self.log, cx, None);
         if cx.has_session() {
             cx.user_last(Reason::HttpDropProtocol);
         }

@@ -10,6 +10,7 @@
 
 use super::route::{self, Routed};
 use super::{Exchange, Stage, Step, Stop, is_answered};
+use crate::http::access_log;
 use crate::http::head::{RequestHead, Version};
 use crate::http::method::Method;
 use crate::http::settings::HttpSettings;
@@ -65,6 +66,7 @@ impl Exchange {
             self.fresh = false;
         }
         cx.count_transaction();
+        access_log::begin(&mut self.log, cx);
         copy(cx, text, RequestHead::path);
         let settings = HttpSettings::of(cx);
         self.set_content_timeout(cx, &settings);
@@ -206,10 +208,14 @@ impl Exchange {
             return Err(Stop::Settled);
         }
         let Some(t) = cx.role_data::<Transaction>() else { return Err(Close::ABORT.into()) };
+        let on_h2 = t.head.version() == Version::Http2;
         let prepared = crate::ws::server::Upgrade::prepare(&t.head);
         match prepared.and_then(|upgrade| upgrade.accept(cx)) {
             Ok(halves) => {
                 cx.set_timeout(Pending::HttpContent, None);
+                // on h1 nothing else has noted it, and nobody was answered whom user code hangs up on
+                let status = if cx.is_closing() { None } else { Some(if on_h2 { 200 } else { 101 }) };
+                access_log::end(&mut self.log, cx, status);
                 Err(Stop::Step(Step::Become(halves)))
             }
             Err(_) if cx.is_closing() || end_refusal(cx) => Err(Stop::Settled),

@@ -123,7 +123,7 @@ struct LineTx;
 impl RoleTx for LineTx {
     fn write(&mut self, cx: &mut TxCx<'_>, data: &[u8], how: Write) -> Result<usize, WriteError> {
         let t = cx.role_data::<Transaction>().ok_or(WriteError::Gone)?;
-        t.outgoing.piece(data.len(), how == Write::HttpFinal)?;
+        t.piece(data.len(), how == Write::HttpFinal)?;
         cx.send(&[], data)?;
         Ok(data.len())
     }

@@ -140,7 +140,7 @@ impl FileJob {
                 Some(sent) => {
                     self.advance(sent);
                     if let Some(transaction) = cx.role_data::<Transaction>() {
-                        transaction.outgoing.count(sent)?;
+                        transaction.count(sent)?;
                     }
                     sent
                 }
