@@ -33,6 +33,23 @@ expect_in "status of a path out of the mount" "$STATUS" "302 403 404"
 
 stop "$PID"
 
+# the access log: a line each, of HTTP/1 and HTTP/2, in the file at the latest when the server has ended
+log="$WORK/access.log"
+start_server minimal-http-server --log "$log"
+get / -A 'agent/1 "x"' -e http://localhost/from
+get "/1.png?a=b" -r 0-7 --http2-prior-knowledge
+get /none -I
+wait_for "$log" '^(127\.0\.0\.1|::1) - - \[[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} \+0000\] "GET / HTTP/1\.1" 200 [0-9]+ "http://localhost/from" "agent/1 \\"x\\""$'
+wait_for "$log" '"GET /1\.png\?a=b HTTP/2\.0" 206 8 "-" "curl/'
+wait_for "$log" '"HEAD /none HTTP/1\.1" 302 0 "-" "curl/'
+get / -A last
+stop "$PID"
+expect "lines of the log" 4 "$(wc -l <"$log" | tr -d ' ')"
+expect_in "last line" '"-" "last"' "$(tail -n 1 "$log")"
+expect "mode of the log" 600 "$(stat -c %a "$log" 2>/dev/null || stat -f %Lp "$log")"
+run_failing minimal-http-server --log "$WORK/none/log"
+expect_in "log that can't be" "log_filepath $WORK/none/log" "$OUT"
+
 need_peers
 need wrk
 start_server minimal-http-server
