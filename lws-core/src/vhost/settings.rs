@@ -1,30 +1,31 @@
 //! Settings that roles attach to a vhost, each of the role's own type, so that this crate needn't
 //! know what a mount or a message limit is. Filled while the vhost is configured, read-only after.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::rc::Rc;
 
 /// One value per type.
 #[derive(Default)]
 pub struct Settings {
-    values: Vec<Rc<dyn Any>>,
+    /// The types stand beside them, as each is looked up many times a request.
+    values: Vec<(TypeId, Rc<dyn Any>)>,
 }
 
 impl Settings {
     /// The value of type `T`, if one was set.
     pub fn get<T: 'static>(&self) -> Option<Rc<T>> {
-        let value = self.values.iter().find(|v| v.is::<T>())?;
+        let (_, value) = self.values.iter().find(|(of, _)| *of == TypeId::of::<T>())?;
         Rc::clone(value).downcast().ok()
     }
 
     /// The value of type `T`, made by default when there is none. A value that was handed out by
     /// [`get`](Self::get) is copied first, so that nobody's view changes.
     pub fn get_or_default<T: Default + Clone + 'static>(&mut self) -> &mut T {
-        let at = self.values.iter().position(|v| v.is::<T>()).unwrap_or_else(|| {
-            self.values.push(Rc::new(T::default()));
+        let at = self.values.iter().position(|(of, _)| *of == TypeId::of::<T>()).unwrap_or_else(|| {
+            self.values.push((TypeId::of::<T>(), Rc::new(T::default())));
             self.values.len() - 1
         });
-        let value = &mut self.values[at];
+        let (_, value) = &mut self.values[at];
         if Rc::get_mut(value).is_none() {
             let copy = value.downcast_ref::<T>().cloned().unwrap_or_default();
             *value = Rc::new(copy);
