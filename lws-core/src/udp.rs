@@ -118,12 +118,12 @@ pub(crate) fn create(svc: &mut Service, binding: BindingId, info: &UdpInfo) -> R
     if svc.ending {
         return Err(AdoptError::Refused("the context is ending"));
     }
-    if svc.is_full() {
-        return Err(AdoptError::Refused("too many connections"));
-    }
     let role = svc.roles.iter().find(|role| role.adopts(Adopt::RawSocket));
     let halves = role.and_then(|role| role.server()).ok_or(AdoptError::Refused("no role takes raw sockets"))?;
     let vhost = svc.bindings.get(binding.0 as usize).map(|b| b.vhost).ok_or(AdoptError::Refused("no such vhost"))?;
+    if svc.is_full_for(vhost) {
+        return Err(AdoptError::Refused("too many connections"));
+    }
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
     if info.opaque != 0 || info.policy.is_some() {
         let rare = conn.make_rare();

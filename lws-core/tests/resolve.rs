@@ -6,7 +6,7 @@ mod common;
 use common::{Log, User, calm, client, create, pass, real, settle, until};
 use lws_core::{
     AddrInfo, AsyncDns, Close, ConnectInfo, Context, DnsError, DnsType, LadnsRet, Protocol, Reason, ResolveName,
-    TimerId, UdpInfo, Vh, VhostId, VhostReason, Wsi, WsiId,
+    TimerId, UdpInfo, Vh, VhostId, VhostReason, Write, Wsi, WsiId,
 };
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -238,4 +238,22 @@ fn a_default_resolver_leaves_the_simulated_network_alone() {
     settle(&mut cx);
     assert!(log.has("RawConnected") && asked.borrow().is_empty());
     assert_eq!(cx.vhost_by_name("system"), None);
+}
+
+#[test]
+fn rfc4007_11_a_udp_peer_may_have_a_zone_and_a_number_is_asked_of_nobody() {
+    let (log, asked) = (Log::default(), Asked::default());
+    let (mut cx, vhost) = create(calm().async_resolver(resolver(&asked)), client(User::new(&log)));
+    let there = "[fe80::7%3]:53".parse().unwrap();
+    let server = cx.memory().unwrap().peer_udp_bind(there).unwrap();
+    let mut vh = cx.vh(vhost, "user").unwrap();
+    let id = vh.create_adopt_udp(&UdpInfo::connect("fe80::7%3", 53)).unwrap();
+    settle(&mut cx);
+    let mut vh = cx.vh(vhost, "user").unwrap();
+    let mut wsi = vh.wsi(id).unwrap();
+    assert_eq!(wsi.peer_addr(), Some(there));
+    wsi.write(b"hello", Write::Raw).unwrap();
+    settle(&mut cx);
+    assert!(cx.memory().unwrap().peer_udp_receive(server).is_some_and(|(_, data)| data == b"hello"));
+    assert!(asked.borrow().is_empty());
 }

@@ -124,6 +124,10 @@ pub(crate) fn for_udp(
     name: &str,
     port: u16,
 ) -> Option<Result<Vec<SocketAddr>, String>> {
+    // with its zone, which a mere address hasn't
+    if let Ok(address) = name.parse::<SockAddr46>() {
+        return Some(Ok(vec![address.with_port(port).into()]));
+    }
     if let Some(result) = known(name, DnsType::Both) {
         return Some(at_port(name, port, result));
     }

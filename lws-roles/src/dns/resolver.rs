@@ -5,8 +5,9 @@
 //!   ResolveName, timer, socket --> Engine --> sockets, timer, Vh::resolved
 //! ```
 //!
-//! Each query has a socket of its own, so that its port is as hard to guess as its id. Called by core;
-//! never blocks, but for the two files when they have changed.
+//! Each query has a socket of its own, so that its port is as hard to guess as its id; it is connected to the server,
+//! so that only that one's packets come in and its absence is told. They are core's sockets: on the simulated network
+//! names are asked for there. Called by core; never blocks, but for the two files when they have changed.
 
 use super::engine::{Engine, Now};
 use super::files::Watched;
@@ -14,17 +15,12 @@ use super::hosts::Hosts;
 use super::question::{Action, Tx};
 use super::resolv_conf::ResolvConf;
 use super::settings::{DnsHandle, DnsSettings, Shared};
-use lws_core::{Adopt, Close, ConnectInfo, Protocol, QueryId, Reason, TimerId, Vh, VhostReason, Write, Wsi, WsiId};
-use socket2::SockRef;
+use lws_core::{Close, ConnectInfo, Protocol, QueryId, Reason, TimerId, UdpInfo, Vh, VhostReason, Write, Wsi, WsiId};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::io::{self, ErrorKind, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
-
-/// A datagram of any size, so that a larger one than was asked for is seen as that.
-const DATAGRAM: usize = 65_536;
 
 /// The resolver that doesn't block. `lws::context()` has one with the settings of the system; others are
 /// given to [`ContextBuilder::async_resolver`](crate::ContextBuilder::async_resolver).
@@ -38,15 +34,15 @@ pub struct AsyncDns {
     sockets: HashMap<WsiId, Socket>,
     by_tx: HashMap<Tx, WsiId>,
     timer: Option<(TimerId, u64)>,
-    buffer: Vec<u8>,
 }
 
 /// A query's own socket.
 struct Socket {
     tx: Tx,
     server: SocketAddr,
-    /// By TCP: what is still to be sent, then what has come.
-    stream: Vec<u8>,
+    tcp: bool,
+    /// What is still to be sent; by TCP then what has come.
+    bytes: Vec<u8>,
 }
 
 impl Default for AsyncDns {
@@ -68,7 +64,6 @@ impl AsyncDns {
             sockets: HashMap::new(),
             by_tx: HashMap::new(),
             timer: None,
-            buffer: Vec::new(),
         }
     }
 
@@ -147,10 +142,16 @@ impl AsyncDns {
     }
 
     fn send(&mut self, vh: &mut Vh<'_>, tx: Tx, server: SocketAddr, tcp: bool, packet: &[u8]) {
-        let opened = if tcp { Ok((open_stream(vh, server), prefixed(packet))) } else { open(vh, server, packet) };
+        let (address, port) = (address(server), server.port());
+        let opened = if tcp {
+            Ok(vh.client_connect(ConnectInfo::new(&address, port).method("RAW").without_proxy()))
+        } else {
+            vh.create_adopt_udp(&UdpInfo::connect(&address, port)).map_err(|e| e.to_string())
+        };
         match opened {
-            Ok((id, stream)) => {
-                self.sockets.insert(id, Socket { tx, server, stream });
+            Ok(id) => {
+                let bytes = if tcp { prefixed(packet) } else { packet.to_vec() };
+                self.sockets.insert(id, Socket { tx, server, tcp, bytes });
                 self.by_tx.insert(tx, id);
             }
             Err(why) => self.on_engine(vh, |engine, now| engine.unreachable(now, tx, &why)),
@@ -172,61 +173,28 @@ impl AsyncDns {
         }
     }
 
-    /// There is a datagram, or what became of the one that was sent.
-    fn datagram(&mut self, wsi: &mut Wsi<'_>) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(DATAGRAM, 0);
-        let got = match wsi.fd() {
-            Some(fd) => (&*SockRef::from(&fd)).read(&mut buffer),
-            None => Err(ErrorKind::NotConnected.into()),
-        };
-        match (got, self.sockets.get(&wsi.id())) {
-            (Ok(len), Some(&Socket { tx, server, .. })) => {
-                let packet = buffer.get(..len).unwrap_or_default();
-                self.event(&mut wsi.vhost(), |engine, now| engine.received(now, tx, server, packet));
-            }
-            (Err(e), _) if !matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                self.lost(wsi, &e.to_string());
-            }
-            _ => {}
-        }
-        self.buffer = buffer;
-    }
-
-    /// More of an answer by TCP: a message behind its length.
+    /// An answer, or by TCP more of it: a message behind its length.
     //= rfc7766#8
-    fn stream(&mut self, wsi: &mut Wsi<'_>, data: &[u8]) {
+    fn received(&mut self, wsi: &mut Wsi<'_>, data: &[u8]) {
         let Some(socket) = self.sockets.get_mut(&wsi.id()) else { return };
-        socket.stream.extend_from_slice(data);
-        let Some((length, rest)) = socket.stream.split_first_chunk() else { return };
+        let (tx, server) = (socket.tx, socket.server);
+        if !socket.tcp {
+            return self.event(&mut wsi.vhost(), |engine, now| engine.received(now, tx, server, data));
+        }
+        socket.bytes.extend_from_slice(data);
+        let Some((length, rest)) = socket.bytes.split_first_chunk() else { return };
         let Some(message) = rest.get(..u16::from_be_bytes(*length).into()) else { return };
-        let (tx, server, message) = (socket.tx, socket.server, message.to_vec());
+        let message = message.to_vec();
         self.event(&mut wsi.vhost(), |engine, now| engine.received(now, tx, server, &message));
     }
 }
 
-/// A new socket, from a port that the kernel chooses at random, connected to the server so that only its
-/// packets come in and its absence is told.
-fn open(vh: &mut Vh<'_>, server: SocketAddr, packet: &[u8]) -> Result<(WsiId, Vec<u8>), String> {
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let make = || -> io::Result<UdpSocket> {
-        let socket = UdpSocket::bind((any, 0))?;
-        socket.set_nonblocking(true)?;
-        socket.connect(server)?;
-        socket.send(packet)?;
-        Ok(socket)
-    };
-    let socket = make().map_err(|e| e.to_string())?;
-    let id = vh.adopt_descriptor(socket.into(), Adopt::RawFile, None).map_err(|e| e.to_string())?;
-    Ok((id, Vec::new()))
-}
-
-fn open_stream(vh: &mut Vh<'_>, server: SocketAddr) -> WsiId {
-    let address = match server {
+/// A server's address as connects want it, with its zone if it has one.
+fn address(server: SocketAddr) -> String {
+    match server {
         SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
         server => server.ip().to_string(),
-    };
-    vh.client_connect(ConnectInfo::new(&address, server.port()).method("RAW").without_proxy())
+    }
 }
 
 fn prefixed(packet: &[u8]) -> Vec<u8> {
@@ -241,16 +209,16 @@ impl Protocol for AsyncDns {
 
     fn callback(&mut self, wsi: &mut Wsi<'_>, reason: Reason<'_>, (): &mut ()) -> Result<(), Close> {
         match reason {
-            Reason::RawRxFile => self.datagram(wsi),
-            Reason::RawConnected => {
+            // a datagram's socket, or a stream, is there
+            Reason::RawAdopt | Reason::RawConnected => {
                 if let Some(socket) = self.sockets.get_mut(&wsi.id()) {
-                    let query = std::mem::take(&mut socket.stream);
+                    let query = std::mem::take(&mut socket.bytes);
                     wsi.write(&query, Write::Raw)?;
                 }
             }
-            Reason::RawRx(data) => self.stream(wsi, data),
+            Reason::RawRx(data) => self.received(wsi, data),
             Reason::ClientConnectionError(why) => self.lost(wsi, why),
-            Reason::RawClose | Reason::RawCloseFile => self.lost(wsi, "the connection was closed"),
+            Reason::RawClose => self.lost(wsi, "the connection was closed"),
             _ => {}
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Names resolved over real sockets on loopback: a server that lies, loses and delays, independent ones
-//! where they are installed, and that the loop isn't held up meanwhile.
+//! Names resolved over real sockets on loopback and on the simulated network: a server that lies, loses and
+//! delays, independent ones where they are installed, and that the loop isn't held up meanwhile.
 
 #![cfg(feature = "dns")]
 
@@ -8,3 +8,4 @@ mod blocking;
 mod evil;
 mod peers;
 mod server;
+mod simulated;

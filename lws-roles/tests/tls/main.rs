@@ -7,7 +7,7 @@ mod allowances;
 mod bench;
 mod certs;
 mod client_certs;
-#[cfg(feature = "ntp")]
+#[cfg(all(feature = "ntp", feature = "dns"))]
 mod clock;
 mod cuts;
 mod early;
