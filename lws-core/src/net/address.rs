@@ -99,6 +99,65 @@ impl SockAddr46 {
         }
     }
 
+    /// The address of these bytes in network order: 4 are v4, 16 are v6; `None` for any other number. Port and zone
+    /// are 0.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let ip = match bytes.len() {
+            4 => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
+            _ => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
+        };
+        Some(Self(SocketAddr::new(ip, 0)))
+    }
+
+    /// Puts the address into `buf` in network order and gives the part of it that was filled: 4 bytes of v4, 16 of
+    /// v6.
+    pub fn write_bytes(self, buf: &mut [u8; 16]) -> &[u8] {
+        match self.ip() {
+            IpAddr::V4(v4) => {
+                let filled = &mut buf[..4];
+                filled.copy_from_slice(&v4.octets());
+                filled
+            }
+            IpAddr::V6(v6) => {
+                *buf = v6.octets();
+                buf
+            }
+        }
+    }
+
+    /// Whether the first `prefix` bits are those of `net` (C, since 4.3: `lws_sa46_on_net`, which gives 0 then). Ports
+    /// don't count. A v4-mapped address is the v4 one, as is a v4-mapped `net` with a prefix of 96 bits or more; no
+    /// other v6 net has v4 addresses on it. A net with a zone is of that link alone. `false` when the prefix is
+    /// longer than an address of the net's family.
+    ///
+    /// ```
+    /// use lws_core::SockAddr46;
+    ///
+    /// let [private, host]: [SockAddr46; 2] = ["10.0.0.0", "10.1.2.3"].map(|text| text.parse().unwrap());
+    /// assert!(host.on_net(private, 8) && !host.on_net(private, 16));
+    /// ```
+    pub fn on_net(self, net: Self, prefix: u8) -> bool {
+        let (address, mapped) = (self.canonical(), net.canonical());
+        match (address.ip(), net.ip(), mapped.ip()) {
+            (IpAddr::V4(a), IpAddr::V4(n), _) => same_bits(&a.octets(), &n.octets(), prefix),
+            (IpAddr::V4(a), IpAddr::V6(_), IpAddr::V4(n)) if prefix >= 96 => {
+                same_bits(&a.octets(), &n.octets(), prefix - 96)
+            }
+            (IpAddr::V6(a), IpAddr::V6(n), _) => {
+                let zone = net.scope();
+                (zone == 0 || zone == self.scope()) && same_bits(&a.octets(), &n.octets(), prefix)
+            }
+            _ => false,
+        }
+    }
+
+    fn scope(self) -> u32 {
+        match self.0 {
+            SocketAddr::V6(v6) => v6.scope_id(),
+            SocketAddr::V4(_) => 0,
+        }
+    }
+
     /// Orders addresses without their ports (C: `lws_sa46_compare_ads`, which only knows same and
     /// different): a v4-mapped address is the v4 one, and zones count.
     pub fn compare_ads(self, other: Self) -> Ordering {
@@ -111,6 +170,19 @@ impl SockAddr46 {
         }
         self
     }
+}
+
+/// Whether so many bits from the front are the same; there may be fewer.
+fn same_bits(a: &[u8], b: &[u8], bits: u8) -> bool {
+    let (whole, rest) = (usize::from(bits / 8), bits % 8);
+    let (Some((a, a_rest)), Some((b, b_rest))) = (a.split_at_checked(whole), b.split_at_checked(whole)) else {
+        return false;
+    };
+    let same_rest = || match (a_rest.first(), b_rest.first()) {
+        (Some(a), Some(b)) => (a ^ b).leading_zeros() >= u32::from(rest),
+        _ => false,
+    };
+    a == b && (rest == 0 || same_rest())
 }
 
 impl FromStr for SockAddr46 {
@@ -240,6 +312,9 @@ pub(crate) fn listen_addresses(
         true => Err(error(AddressProblem::NoSuchInterface)),
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
