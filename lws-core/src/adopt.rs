@@ -50,7 +50,6 @@ pub(crate) fn descriptor(
         conn.set(flag::READS_ITSELF);
     }
     let id = svc.insert(conn, Some(halves)).ok_or(AdoptError::Refused("too many connections"))?;
-    svc.stats.connections += 1;
     svc.count_on(vhost, |stats| stats.connections += 1);
     if let (Some(peers), Some(peer)) = (&mut svc.peers, peer) {
         peers.joined(id, peer);

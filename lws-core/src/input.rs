@@ -29,7 +29,6 @@ impl Service {
         match io.read(&mut self.net, room) {
             Ok(0) if !datagrams => Got::End,
             Ok(n) => {
-                self.stats.bytes_read += n as u64;
                 if let Some(vhost) = self.vhosts.get_mut(conn.vhost.0 as usize) {
                     vhost.stats.bytes_read += n as u64;
                 }

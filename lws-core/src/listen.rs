@@ -128,7 +128,6 @@ fn admit(cx: &mut Cx<'_>, accepted: Accepted) {
     conn.io = Some(accepted.io);
     conn.tls = tls.map(|tls| TlsLayer::new(Stage::Hello(tls.accept())));
     let Some(id) = cx.svc.insert(conn, Some(halves)) else { return };
-    cx.svc.stats.connections += 1;
     cx.svc.count_on(vhost, |stats| stats.connections += 1);
     if let (Some(peers), Some(peer)) = (&mut cx.svc.peers, accepted.peer) {
         peers.joined(id, peer);

@@ -65,12 +65,12 @@ impl Service {
         id: WsiId,
         f: impl FnOnce(&mut dyn RoleTx, &mut TxCx<'_>) -> Result<R, WriteError>,
     ) -> Result<R, WriteError> {
+        self.stats.lws_writes += 1;
         latency::writes(self, id);
         let result = self.with_tx(id, f).unwrap_or(Err(WriteError::Gone));
         if result.is_err() {
             latency::write_failed(self, id);
         }
-        self.stats.lws_writes += u64::from(result.is_ok());
         if self.has_many_touched() {
             self.flush_touched();
         }
@@ -231,7 +231,6 @@ impl Service {
 #[inline]
 pub(crate) fn count_sent(stats: &mut Stats, vhosts: &mut [VhostInfo], vhost: VhostId, n: usize) {
     stats.writes += 1;
-    stats.bytes_written += n as u64;
     if let Some(vhost) = vhosts.get_mut(vhost.0 as usize) {
         vhost.stats.bytes_written += n as u64;
     }

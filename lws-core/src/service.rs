@@ -126,7 +126,7 @@ pub(crate) struct Service {
     pub(crate) roles: &'static [&'static dyn RoleFactory],
     pub(crate) limits: Limits,
     pub(crate) policy: RetryPolicy,
-    /// Those that `peers` counts are 0 here.
+    /// Those that `peers` and vhosts count are 0 here.
     pub(crate) stats: Stats,
     /// When it was made.
     pub(crate) began_us: u64,
@@ -431,7 +431,11 @@ impl Service {
     /// All counters as they are now.
     pub(crate) fn stats(&self) -> Stats {
         let peers = self.peers.as_ref();
+        let sum = |of: fn(&VhostStats) -> u64| self.vhosts.iter().map(|v| of(&v.stats)).sum();
         Stats {
+            connections: sum(|stats| stats.connections),
+            bytes_read: sum(|stats| stats.bytes_read),
+            bytes_written: sum(|stats| stats.bytes_written),
             peer_limit_ah_denied: peers.map_or(0, |peers| peers.denied_ah),
             peer_limit_wsi_denied: peers.map_or(0, |peers| peers.denied_wsi),
             ..self.stats

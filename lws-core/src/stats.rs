@@ -53,7 +53,8 @@ counters! {
         closes,
         /// Receive calls, also those that gave nothing (`LWSSTATS_C_API_READ`).
         reads,
-        /// Writes by user code: messages, pieces of bodies, heads (`LWSSTATS_C_API_LWS_WRITE`).
+        /// Writes by user code: messages, pieces of bodies, heads; refused by a role or not
+        /// (`LWSSTATS_C_API_LWS_WRITE`).
         lws_writes,
         /// Send calls, `sendfile` among them, that succeeded or would have had to wait (`LWSSTATS_C_API_WRITE`).
         writes,
