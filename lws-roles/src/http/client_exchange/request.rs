@@ -28,12 +28,14 @@ pub(crate) enum RequestError {
     /// TRACE with a body.
     Trace,
     /// The server has said that it takes no head so large: this is what it has and what it takes.
+    #[cfg(feature = "h2")]
     TooLarge(usize, u32),
 }
 
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match *self {
+            #[cfg(feature = "h2")]
             Self::TooLarge(has, takes) => {
                 return write!(f, "HS: the head has {has} bytes, more than the {takes} that the server takes");
             }
