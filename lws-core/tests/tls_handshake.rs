@@ -46,6 +46,27 @@ fn the_role_begins_only_after_the_handshake() {
 }
 
 #[test]
+fn handshakes_are_counted_with_the_time_they_took() {
+    let log = Log::default();
+    let (mut cx, _) = web(&log);
+    let mut far = Far::begin(&mut cx, "server", &[]);
+    settle(&mut cx);
+    pass(&mut cx, Duration::from_millis(30));
+    far.pump(&mut cx);
+    let stats = cx.stats();
+    assert_eq!((far.state, stats.tls_accepted, stats.tls_failed), (TlsState::Open, 1, 0));
+    assert_eq!(stats.tls_steps, 2, "the hello, the client's finished");
+    assert!((30_000..35_000).contains(&stats.tls_accept_us), "{}", stats.tls_accept_us);
+    // one that is no TLS, and one that is late
+    let mut garbage = Far::begin(&mut cx, "server", &[]);
+    garbage.raw(&mut cx, &record(99, b"?"));
+    Far::begin(&mut cx, "server", &[]);
+    pass(&mut cx, Duration::from_secs(30));
+    let stats = cx.stats();
+    assert_eq!((stats.tls_accepted, stats.tls_failed, stats.connections), (1, 2, 3));
+}
+
+#[test]
 fn byte_by_byte_and_the_first_data_too() {
     let log = Log::default();
     let (mut cx, _) = create(calm(), serving("server", "web", echo(&log), &Server::default()));

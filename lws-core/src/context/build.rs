@@ -237,7 +237,7 @@ impl ContextBuilder {
     /// HTTP/1 connections of one peer address whose request head may have come in part; others wait with
     /// theirs, unread, until one of those is whole or gone, and at most as long as a head may take (C:
     /// `ip_limit_ah`, of header tables: what is kept of such a connection is its part of a head). A head
-    /// that comes in one piece never waits long: it is answered as soon as it is its connection's turn. HTTP/2 reads
+    /// that comes as a whole isn't held up by them. HTTP/2 reads
     /// one head at a time on a connection: there [`ip_limit_wsi`](Self::ip_limit_wsi) is the limit.
     /// Default 0: no limit.
     pub fn ip_limit_ah(mut self, n: u32) -> Self {

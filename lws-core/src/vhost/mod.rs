@@ -249,7 +249,16 @@ impl Vhost {
     }
 
     /// Logs http requests to a file, one line each when the exchange has ended, as Apache's combined format has
-    /// it; see the http role for the line (C: `log_filepath`). Default: none.
+    /// it (C: `log_filepath`). Default: none.
+    ///
+    /// ```text
+    /// 192.0.2.1 - - [23/Nov/2026:15:47:05 +0000] "GET /a?b HTTP/1.1" 200 1234 "https://example.com/" "curl/8.5"
+    /// ```
+    /// Times are UTC, when the request's head was there; the bytes are those of the response's body. `-` stands
+    /// for what there isn't: a status if there was no response, a request that couldn't be read, a field, the
+    /// address of a unix socket's peer. A WebSocket has its line when it begins, with 101 or, on HTTP/2, CONNECT
+    /// and 200. Quotes and backslashes that come from the peer have a backslash before them, control characters
+    /// and bytes beyond ASCII are `\xHH`; long ones are cut, at 4096 and 1024 characters.
     ///
     /// The file is appended to, made with mode 0600 if it isn't there, and opened when the vhost is created,
     /// which fails if that does. Lines are written when 8 KiB are there, after a second, and at the vhost's end.

@@ -50,6 +50,8 @@ fn each_request_of_a_connection_has_its_line_when_it_has_ended() {
             format!("{later} \"HEAD /h HTTP/1.1\" 200 0 \"-\" \"-\""),
         ]
     );
+    let vhost = b.context.vhost_by_name("localhost").expect("made");
+    assert_eq!(b.context.vhost_stats(vhost).expect("there").transactions, 4);
     // an idle connection that ends says nothing
     b.net().peer_close(peer);
     b.run();
@@ -207,7 +209,7 @@ fn the_file_has_the_lines_after_a_second_and_is_rotated() {
     assert_eq!(folder.read("log"), line(0, "/1"));
     b.send(peer, get("/2"));
     std::fs::rename(&path, folder.0.join("old")).expect("renamed");
-    b.context.reopen_logs().expect("there is room");
+    b.context.reopen_logs().expect("it can be made");
     assert_eq!((folder.read("old"), folder.read("log")), (line(0, "/1") + &line(1, "/2"), String::new()));
     b.send(peer, get("/3"));
     b.context.destroy();

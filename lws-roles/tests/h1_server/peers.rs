@@ -41,6 +41,7 @@ fn unfinished_heads_of_an_address_wait_for_each_other() {
     assert_eq!(b.ask(slow, "Host: localhost\r\n\r\n"), HELLO);
     assert_eq!((b.take(second), b.take(third)), (HELLO.to_owned(), HELLO.to_owned()));
     assert_eq!((told.borrow().len(), b.context.peers()), (2, 2));
+    assert_eq!(b.context.stats().peer_limit_ah_denied, 2);
 }
 
 #[test]
