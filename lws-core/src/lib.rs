@@ -103,6 +103,7 @@ pub use tls::{
 pub use udp::UdpInfo;
 pub use util::buflist::{Buflist, BuflistError};
 pub use util::cmdline::{Cmdline, CmdlineError};
+pub use util::diskcache;
 pub use util::dsh;
 pub use util::lejp;
 pub use util::lwsac;

@@ -2,6 +2,7 @@
 
 pub(crate) mod buflist;
 pub(crate) mod cmdline;
+pub mod diskcache;
 pub mod dsh;
 pub mod lejp;
 pub mod lwsac;
