@@ -1,7 +1,7 @@
 //! Gets one page. See README.md.
 
-use lws::lwsl_hexdump_debug;
 use lws::prelude::*;
+use lws::{Reconnect, RetryPolicy, lwsl_hexdump_debug};
 use minimal_examples as common;
 use std::cell::Cell;
 use std::process::ExitCode;
@@ -9,13 +9,21 @@ use std::rc::Rc;
 use std::time::Duration;
 
 const USAGE: &str = "minimal-http-client [-l] [--server NAME] [-p PORT] [--path PATH] [-n] [-j] [-k] [-m] [-e] [--h1] \
-                     [--long-poll] [--ca FILE] [--cert FILE --key FILE] [-v] [--latency FILE] [-d LEVELS]";
+                     [--long-poll] [--ca FILE] [--cert FILE --key FILE] [-v] [--retry TRIES] [--latency FILE] [-d LEVELS]";
 
 /// With `-v` a server that says nothing for so long is given up, as C's policy of that option does.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// With `--retry`: after these times, and up to a fifth more, or later if the server says so.
+const WAITS_MS: &[u32] = &[250, 500, 1000, 2000, 4000];
+
+/// The timer's key.
+const AGAIN: u32 = 1;
+
 struct Client {
-    to: ConnectInfo,
+    link: Reconnect,
+    /// Another try is of no use.
+    over: bool,
     patience: Option<Duration>,
     long_poll: bool,
     received: u64,
@@ -28,8 +36,10 @@ impl Protocol for Client {
     type Session = ();
 
     fn vhost_callback(&mut self, vh: &mut Vh<'_>, reason: VhostReason) -> Result<(), Close> {
-        if let VhostReason::ProtocolInit = reason {
-            vh.client_connect(self.to.clone());
+        match reason {
+            VhostReason::ProtocolInit => drop(self.link.connect(vh)),
+            VhostReason::User(key) => drop(self.link.due(vh, key)),
+            _ => {}
         }
         Ok(())
     }
@@ -38,7 +48,7 @@ impl Protocol for Client {
         match reason {
             Reason::ClientConnectionError(why) => {
                 lwsl_err!("connection failed: {why}");
-                wsi.vhost().stop();
+                self.try_again(wsi);
             }
             // the request is about to be sent; the timer starts anew whenever something arrives
             Reason::ClientAppendHandshakeHeader(_) => wsi.set_timer(self.patience),
@@ -65,17 +75,29 @@ impl Protocol for Client {
             Reason::CompletedClientHttp => {
                 lwsl_user!("received {} bytes of body", self.received);
                 self.good.set(wsi.http_status() == Some(200));
-                wsi.vhost().stop();
+                // too many requests, and unavailable: both mean later
+                self.over = !matches!(wsi.http_status(), Some(429 | 503));
             }
             Reason::Timer => {
                 lwsl_err!("nothing heard for {PATIENCE:?}");
                 return Err(Close::ABORT);
             }
-            // without a complete response before it: the server gave up
-            Reason::ClosedClientHttp => wsi.vhost().stop(),
+            // complete, or the server gave up
+            Reason::ClosedClientHttp => self.try_again(wsi),
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Client {
+    /// Unless that is of no use, or was done as often as it may be.
+    fn try_again(&mut self, wsi: &mut Wsi<'_>) {
+        if self.over || !self.link.ended(wsi) {
+            wsi.vhost().stop();
+        } else {
+            lwsl_user!("trying again, {} so far", self.link.tries());
+        }
     }
 }
 
@@ -98,14 +120,20 @@ fn allowances(args: &Cmdline, mut to: ConnectInfo) -> ConnectInfo {
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let known =
-        ["-l", "--server", "-p", "--path", "-n", "-j", "-k", "-m", "-e", "--h1", "--long-poll", "-v", "--latency"];
-    let args = common::start_client(USAGE, &known);
+        ["-l", "--server", "-p", "--path", "-n", "-j", "-k", "-m", "-e", "--h1", "--long-poll", "-v", "--retry"];
+    let args = common::start_client(USAGE, &[&known[..], &["--latency"]].concat());
     let to = common::http_connect_info(&args, "-p", !args.has("-n")).path(args.option("--path").unwrap_or("/"));
     let to = allowances(&args, to);
     let patience = args.has("-v").then_some(PATIENCE);
     let good = Rc::new(Cell::new(false));
     let long_poll = args.has("--long-poll");
-    let client = Client { to, patience, long_poll, received: 0, good: Rc::clone(&good) };
+    let policy = RetryPolicy {
+        retry_ms_table: WAITS_MS,
+        conceal_count: common::number(&args, "--retry", 0),
+        ..RetryPolicy::DEFAULT
+    };
+    let link = Reconnect::new(to.retry_and_idle_policy(policy), AGAIN);
+    let client = Client { link, over: false, patience, long_poll, received: 0, good: Rc::clone(&good) };
     common::context(&args).vhost(common::client_vhost(&args).protocol(client)).create()?.run()?;
     Ok(common::completed(good.get()))
 }

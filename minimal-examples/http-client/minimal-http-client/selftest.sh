@@ -22,6 +22,17 @@ stop "$PID"
 
 run_failing minimal-http-client -n -p "$PORT"
 expect_in "without a server" "Completed: failed" "$OUT"
+run_failing minimal-http-client -n -p "$PORT" --retry 2
+expect "tries without a server" 3 "$(grep -c 'connection failed' <<<"$OUT")"
+# one that comes late
+start waiting "$BIN_DIR/minimal-http-client" -n -p "$PORT" --retry 100
+waiting=$PID
+wait_for "$WORK/waiting.log" "trying again, 2 so far"
+start late "$BIN_DIR/minimal-http-server" -p "$PORT"
+late=$PID
+wait "$waiting" || fail "the server that came late: $(cat "$WORK/waiting.log")"
+expect_in "a late server" "Completed: OK" "$(cat "$WORK/waiting.log")"
+stop "$late"
 run_failing minimal-http-client --wrong
 expect_in "unknown option" "unknown option --wrong" "$OUT"
 

@@ -1,6 +1,7 @@
 //! Standard input to a socket, the socket to standard output. See README.md.
 
 use lws::prelude::*;
+use lws::{Reconnect, RetryPolicy};
 use minimal_examples as common;
 use std::cell::Cell;
 use std::fs::File;
@@ -10,13 +11,19 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-const USAGE: &str = "minimal-raw-netcat [--server NAME] [--port PORT] [-w MS] [-d LEVELS]";
+const USAGE: &str = "minimal-raw-netcat [--server NAME] [--port PORT] [-w MS] [--retry TRIES] [-d LEVELS]";
 
 /// Bytes read from standard input at once, and all that is ever held of it.
 const BLOCK: usize = 4096;
 
+/// With `--retry`: a server that isn't there is tried again after these times, and up to a fifth more.
+const WAITS_MS: &[u32] = &[250, 500, 1000, 2000, 4000];
+
+/// The timer's key.
+const AGAIN: u32 = 1;
+
 struct Netcat {
-    to: ConnectInfo,
+    link: Reconnect,
     /// How long the peer may go on after the end of standard input.
     linger: Duration,
     input: File,
@@ -59,8 +66,10 @@ impl Protocol for Netcat {
     type Session = ();
 
     fn vhost_callback(&mut self, vh: &mut Vh<'_>, reason: VhostReason) -> Result<(), Close> {
-        if let VhostReason::ProtocolInit = reason {
-            vh.client_connect(self.to.clone());
+        match reason {
+            VhostReason::ProtocolInit => drop(self.link.connect(vh)),
+            VhostReason::User(key) => drop(self.link.due(vh, key)),
+            _ => {}
         }
         Ok(())
     }
@@ -69,7 +78,9 @@ impl Protocol for Netcat {
         match reason {
             Reason::ClientConnectionError(why) => {
                 lwsl_err!("{why}");
-                wsi.vhost().stop();
+                if !self.link.ended(wsi) {
+                    wsi.vhost().stop();
+                }
             }
             Reason::RawConnected => {
                 self.connected.set(true);
@@ -105,13 +116,19 @@ impl Protocol for Netcat {
 }
 
 fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
-    let args = common::start(USAGE, &["--server", "--port", "-w"]);
+    let args = common::start(USAGE, &["--server", "--port", "-w", "--retry"]);
     // Adopting makes a file non-blocking. Opened anew, that doesn't reach a terminal's other users,
     // our standard output above all; where it can't be (a socket), the descriptor is shared.
     let input = File::open("/dev/stdin").or_else(|_| io::stdin().as_fd().try_clone_to_owned().map(File::from))?;
     let connected = Rc::new(Cell::new(false));
+    let policy = RetryPolicy {
+        retry_ms_table: WAITS_MS,
+        conceal_count: common::number(&args, "--retry", 0),
+        ..RetryPolicy::DEFAULT
+    };
+    let to = common::connect_info(&args, "--server", "--port", false).method("RAW").retry_and_idle_policy(policy);
     let netcat = Netcat {
-        to: common::connect_info(&args, "--server", "--port", false).method("RAW"),
+        link: Reconnect::new(to, AGAIN),
         linger: Duration::from_millis(common::number(&args, "-w", 1000)),
         input,
         socket: None,

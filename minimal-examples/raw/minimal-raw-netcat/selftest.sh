@@ -22,3 +22,18 @@ stop "$PID"
 
 run_failing minimal-raw-netcat --port "$PORT"
 expect_in "without a server" "Unable to connect" "$OUT"
+run_failing minimal-raw-netcat --port "$PORT" --retry 2
+expect "tries without a server" 3 "$(grep -c 'Unable to connect' <<<"$OUT")"
+# one that comes late
+mkfifo "$WORK/lines"
+timeout 30 "$BIN_DIR/minimal-raw-netcat" --port "$PORT" -w 300 --retry 100 <"$WORK/lines" >"$WORK/late.out" 2>"$WORK/late.log" &
+late=$!
+PIDS+=("$late")
+exec 3>"$WORK/lines"
+wait_for "$WORK/late.log" "Unable to connect"
+start echo "$BIN_DIR/minimal-raw-vhost" -p "$PORT" 3>&-
+printf 'late\n' >&3
+exec 3>&-
+wait "$late" || fail "the server that came late: $(cat "$WORK/late.log")"
+expect "what a late server echoes" late "$(cat "$WORK/late.out")"
+stop "$PID"
