@@ -225,8 +225,13 @@ fn any_port(peer: SocketAddr) -> SocketAddr {
 fn socket(info: &UdpInfo, address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
-    socket.set_reuse_address(info.reuse)?;
-    socket.set_broadcast(info.broadcast)?;
+    // neither is so by default, and each is a system call: a resolver opens a socket for each query
+    if info.reuse {
+        socket.set_reuse_address(true)?;
+    }
+    if info.broadcast {
+        socket.set_broadcast(true)?;
+    }
     let from = match &info.iface {
         Some(iface) => {
             let families = if address.is_ipv4() { Families::V4 } else { Families::V6 };

@@ -2,6 +2,9 @@
 
 #[path = "../../tests/common/mod.rs"]
 mod common;
+#[path = "../../tests/streams/mux.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
+mod mux;
 #[path = "../../tests/tls_fake/mod.rs"]
 mod tls_fake;
 
@@ -271,6 +274,40 @@ fn tls_of_both_sides_and_data_under_it() {
     assert!(took >= 8_000);
     let handshake: Vec<_> = lines(&seen).into_iter().filter(|line| !line.starts_with('w')).collect();
     assert_eq!(handshake, ["C 0 0 0 0 0 0 0".to_owned(), format!("t {took} 0 0 {took} 0 0 0")]);
+}
+
+#[test]
+fn a_stream_s_write_counts_for_the_connection_that_carries_it() {
+    let options = MemoryOptions { max_segment: 1 << 20, max_write: 1 << 20, max_delay_us: 0, ..Default::default() };
+    let (builder, seen) = measuring(ContextBuilder::new(mux::ALL).memory(options));
+    let carrier = Rc::new(Cell::new(None));
+    let told = Rc::clone(&carrier);
+    let user = User::new(&Log::default()).on(move |wsi, reason, _| {
+        match reason {
+            Reason::RawRx(_) => {
+                told.set(Some(wsi.network_wsi()));
+                wsi.callback_on_writable();
+                work(wsi, 30);
+            }
+            Reason::RawWriteable => {
+                work(wsi, 4);
+                wsi.write(b"hello", Write::Raw)?;
+                work(wsi, 2);
+            }
+            _ => {}
+        }
+        Ok(())
+    });
+    let (mut cx, _) = create(builder, server("mux", user));
+    let far = peer(&mut cx);
+    send(&mut cx, far, &mux::frame(1, mux::DATA, b"hi"));
+    let records = seen.borrow().clone();
+    let writes: Vec<_> = records.iter().filter(|record| record.kind == super::DetlatType::Write).collect();
+    assert_eq!(writes.len(), 1, "{records:?}");
+    assert_eq!((writes[0].wsi, carrier.get().is_some()), (carrier.get(), true));
+    // four bytes and the payload, behind the six by which the role gives back credit
+    let text = writes[0].to_string();
+    assert!(text.ends_with(" w 30 4 2 36 6 15 15"), "{text}");
 }
 
 #[test]

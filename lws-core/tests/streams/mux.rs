@@ -2,7 +2,7 @@
 //! the payload. The peer opens a stream with its first frame; each begins with a credit of [`CREDIT`]
 //! bytes either way.
 
-use crate::common::{Log, roles};
+use super::common::{Log, roles};
 use lws_core::{
     Adopt, Close, ConnectInfo, Cx, Farewell, Flow, Halves, RoleFactory, RoleRx, RoleTx, RxBuf, TxCx, Write, WriteError,
     WsiId,
