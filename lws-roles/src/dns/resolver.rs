@@ -218,7 +218,11 @@ impl Protocol for AsyncDns {
             }
             Reason::RawRx(data) => self.received(wsi, data),
             Reason::ClientConnectionError(why) => self.lost(wsi, why),
-            Reason::RawClose => self.lost(wsi, "the connection was closed"),
+            Reason::RawClose => {
+                let by_tcp = self.sockets.get(&wsi.id()).is_some_and(|socket| socket.tcp);
+                // a socket of datagrams ends by itself only when the network says so
+                self.lost(wsi, if by_tcp { "the connection was closed" } else { "it can't be reached" });
+            }
             _ => {}
         }
         Ok(())
