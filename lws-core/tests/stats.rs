@@ -57,6 +57,23 @@ fn an_echo_is_counted_call_by_call_and_byte_by_byte() {
 }
 
 #[test]
+fn each_vhost_has_its_own_bytes_however_they_alternate() {
+    let log = Log::default();
+    let (mut cx, one) = create(calm(), server("bytes", echo(&log)));
+    let two = cx.create_vhost(Vhost::new("two").port(81).accept_role("bytes").protocol(echo(&log))).unwrap();
+    let peers = ["port:80", "port:81"].map(|port| cx.memory().unwrap().peer_connect(port));
+    settle(&mut cx);
+    for _ in 0..3 {
+        send(&mut cx, peers[0], b"one");
+        send(&mut cx, peers[1], b"other");
+        send(&mut cx, peers[1], b"other");
+    }
+    let bytes = |vhost| cx.vhost_stats(vhost).map(|stats| (stats.bytes_read, stats.bytes_written));
+    assert_eq!((bytes(one), bytes(two)), (Some((9, 9)), Some((30, 30))));
+    assert_eq!((cx.stats().bytes_read, cx.stats().bytes_written), (39, 39));
+}
+
+#[test]
 fn a_full_socket_is_a_partial_write() {
     let log = Log::default();
     let user = User::new(&log).on(|wsi, reason, _| match reason {
