@@ -4,7 +4,9 @@
 mod common;
 
 use common::{Log, User, calm, client, create, pass, real, settle, until};
-use lws_core::{Close, ConnectInfo, Context, Protocol, Reason, Resolve, Vh, VhostId, VhostReason, Wsi, WsiId};
+use lws_core::{
+    Close, ConnectInfo, Context, Families, Protocol, Reason, Resolve, Vh, VhostId, VhostReason, Wsi, WsiId,
+};
 use socket2::{Domain, Socket, Type};
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
@@ -195,4 +197,34 @@ fn a_name_that_is_never_resolved_is_an_error_in_time() {
 fn rfc8305_5_a_delay_that_is_too_short_is_refused() {
     let refused = real().connection_attempt_delay(Duration::from_millis(9)).create().err().unwrap().to_string();
     assert!(refused.contains("connection_attempt_delay") && refused.contains("less than 10ms"), "{refused}");
+}
+
+#[test]
+fn a_vhost_without_ipv6_tries_no_address_of_it() {
+    let (_server, live) = listener();
+    let v6 = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, live.port()));
+    for (found, wanted) in [
+        (vec![v6, live], "RawConnected"),
+        (vec![v6], "error Unable to connect: there are only IPv6 addresses, and the vhost has none"),
+    ] {
+        let log = Log::default();
+        let vhost = client(User::new(&log)).families(Families::V4);
+        let (mut cx, vhost) = create(real().resolver(To(found)), vhost);
+        connect(&mut cx, vhost);
+        until(&mut cx, |_| log.has(wanted));
+    }
+}
+
+#[test]
+fn rfc4291_2_5_5_2_a_vhost_of_ipv6_alone_reaches_ipv4_by_its_sockets() {
+    let (_server, live) = listener();
+    let log = Log::default();
+    let (mut cx, vhost) = create(real().resolver(To(vec![live])), client(User::new(&log)).families(Families::V6));
+    let id = connect(&mut cx, vhost);
+    until(&mut cx, |_| log.has("RawConnected"));
+    let mut vh = cx.vh(vhost, "user").unwrap();
+    let wsi = vh.wsi(id).unwrap();
+    let local = socket2::SockRef::from(&wsi.fd().unwrap()).local_addr().unwrap();
+    assert!(local.as_socket().unwrap().is_ipv6());
+    assert_eq!(wsi.peer_addr(), Some(live), "by its own name all the same");
 }

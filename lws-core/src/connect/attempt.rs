@@ -67,6 +67,7 @@ pub(crate) fn begin(svc: &mut Service, id: WsiId) {
 pub(super) fn resolved(svc: &mut Service, id: WsiId, found: Result<Vec<SocketAddr>, String>) {
     let Some(client) = svc.conn(id).and_then(|c| c.client()) else { return };
     let port = client.next_hop().1;
+    let families = svc.conn(id).and_then(|c| svc.vhosts.get(c.vhost.0 as usize)).map_or(Families::Both, |v| v.families);
     latency::connecting(svc, id);
     match (found, &mut svc.net) {
         (Ok(_), Net::Memory(net)) => {
@@ -74,8 +75,13 @@ pub(super) fn resolved(svc: &mut Service, id: WsiId, found: Result<Vec<SocketAdd
             start(svc, id, io);
         }
         (Ok(found), Net::Os(_)) => {
+            let some = !found.is_empty();
+            let reached = families.reached(found);
+            if some && reached.is_empty() {
+                return give_up(svc, id, "Unable to connect: there are only IPv6 addresses, and the vhost has none");
+            }
             if let Some(client) = svc.conn_mut(id).and_then(|c| c.client_mut()) {
-                client.addresses = found.into_iter();
+                client.addresses = reached.into_iter();
             }
             try_next(svc, id);
         }

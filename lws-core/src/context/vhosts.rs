@@ -87,6 +87,7 @@ impl Context {
             bindings,
             settings: std::mem::take(&mut spec.settings),
             policy: spec.policy,
+            families: spec.families,
             accept_role,
             fallback,
             tls,

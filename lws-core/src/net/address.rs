@@ -262,6 +262,22 @@ pub enum Families {
 }
 
 impl Families {
+    /// The addresses of a name as a client of these families connects to them (C: `ipv6` of a vhost).
+    //= rfc4291#2.5.5.2 IPv4-mapped addresses represent the addresses of IPv4 nodes as IPv6 addresses
+    pub(crate) fn reached(self, found: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        match self {
+            Self::Both => found,
+            Self::V4 => found.into_iter().filter(SocketAddr::is_ipv4).collect(),
+            Self::V6 => {
+                let as_v6 = |to: SocketAddr| match to.ip() {
+                    IpAddr::V4(ip) => SocketAddr::from((ip.to_ipv6_mapped(), to.port())),
+                    IpAddr::V6(_) => to,
+                };
+                found.into_iter().map(as_v6).collect()
+            }
+        }
+    }
+
     fn admit(self, address: &SocketAddr) -> bool {
         match self {
             Self::Both => true,

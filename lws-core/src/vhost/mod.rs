@@ -153,7 +153,9 @@ impl Vhost {
         self
     }
 
-    /// Which address families to listen on. Default: both, with one dual-stack socket.
+    /// Which address families to listen on, and to connect by: with [`Families::V4`] a name's IPv6 addresses
+    /// aren't tried, with [`Families::V6`] its IPv4 addresses are from IPv6 sockets (RFC 4291 2.5.5.2).
+    /// Default: both; listening, with one dual-stack socket.
     pub fn families(mut self, families: Families) -> Self {
         self.families = families;
         self
@@ -303,6 +305,8 @@ pub(crate) struct VhostInfo {
     pub(crate) bindings: Vec<BindingId>,
     pub(crate) settings: Settings,
     pub(crate) policy: Option<RetryPolicy>,
+    /// Of its client connections.
+    pub(crate) families: Families,
     /// Index of the accept role in the context's table.
     pub(crate) accept_role: usize,
     pub(crate) fallback: Option<Fallback>,
@@ -441,6 +445,7 @@ mod tests {
             bindings: Vec::new(),
             settings: Settings::default(),
             policy: None,
+            families: Families::Both,
             accept_role: 0,
             fallback: None,
             tls: None,
