@@ -237,6 +237,11 @@ impl fmt::Debug for SockAddr46 {
     }
 }
 
+/// What a v6 socket tells of its address or its peer's, as what it is. Others keep their zones.
+pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
+    SockAddr46(address).canonical().0
+}
+
 impl From<SocketAddr> for SockAddr46 {
     fn from(address: SocketAddr) -> Self {
         Self(address)

@@ -5,6 +5,7 @@
 //! to change interest. Owned by a connection's slot; never calls anything above it.
 
 use super::Net;
+use super::address::plain;
 use super::udp::{Udp, UdpSocket};
 use crate::WsiId;
 use mio::event::Source;
@@ -240,7 +241,7 @@ impl Io {
     pub(crate) fn peer_addr(&self, net: &Net) -> Option<SocketAddr> {
         match self {
             Self::Memory(e) => net.memory()?.address(*e),
-            Self::Tcp(s) => s.peer_addr().ok(),
+            Self::Tcp(s) => s.peer_addr().ok().map(plain),
             Self::Udp(udp) => udp.peer(),
             _ => None,
         }
@@ -248,7 +249,7 @@ impl Io {
 
     pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(s) => s.local_addr().ok(),
+            Self::Tcp(s) => s.local_addr().ok().map(plain),
             Self::TcpListener(l) => l.local_addr().ok(),
             Self::Udp(udp) => Some(udp.local_addr()),
             _ => None,

@@ -6,6 +6,7 @@
 //! own is the network's way, and no error.
 
 use super::Net;
+use super::address::plain;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV6};
 
@@ -173,14 +174,6 @@ impl Udp {
             (UdpSocket::Memory(e), Net::Memory(net), Some(to)) => net.udp_send(*e, to, data),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
-    }
-}
-
-/// A v4 address that a v6 socket shows as a v6 one, as what it is. Others keep their zones.
-fn plain(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        ip if ip.is_ipv4() => SocketAddr::new(ip, address.port()),
-        _ => address,
     }
 }
 

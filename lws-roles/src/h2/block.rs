@@ -110,7 +110,7 @@ impl NetRx {
         }
         if sid <= conn.last_peer {
             let reset = conn.was_reset(sid);
-            let late = |conn: &mut H2Conn, out: &mut Vec<u8>| end_stream && conn.late_data(out, sid, 0, true);
+            let late = |conn: &mut H2Conn, out: &mut Vec<u8>| conn.late_trailers(out, sid, end_stream);
             if !reset && cx.raw().send_by(late) != Ok(true) {
                 return Err((ErrorCode::StreamClosed, "HEADERS on a stream that is closed"));
             }

@@ -172,7 +172,7 @@ impl H2Conn {
         self.late.push((sid, late));
     }
 
-    /// DATA, or trailers of no length, have come for a stream that has no place any more. Whether that is fine,
+    /// DATA has come for a stream that has no place any more. Whether that is fine,
     /// as it was answered early; they are dropped.
     //= rfc9113#8.1 a client MUST NOT discard a response because of RST_STREAM with NO_ERROR; some do, so it waits until it must be sent
     pub(super) fn late_data(&mut self, out: &mut Vec<u8>, sid: u32, len: u32, end: bool) -> bool {
@@ -191,6 +191,19 @@ impl H2Conn {
             self.reset(out, sid, code);
         }
         true
+    }
+
+    /// Trailers have come for a stream that has no place any more. Whether that is fine, as for `late_data`.
+    //= rfc9113#8.1 a HEADERS frame without END_STREAM behind the first one makes a request malformed
+    pub(super) fn late_trailers(&mut self, out: &mut Vec<u8>, sid: u32, end: bool) -> bool {
+        if end {
+            return self.late_data(out, sid, 0, true);
+        }
+        let answered = self.late_reset(sid);
+        if answered {
+            self.reset(out, sid, ErrorCode::ProtocolError);
+        }
+        answered
     }
 
     /// The peer has broken off a stream that has no place any more. Whether it was one answered early.

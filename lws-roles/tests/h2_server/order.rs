@@ -186,6 +186,15 @@ fn rfc9113_8_1_trailers_or_a_reset_end_a_request_that_was_answered_early() {
     h.leave();
 }
 
+#[test]
+fn rfc9113_8_1_trailers_that_end_nothing_are_malformed_of_a_request_that_was_answered_early_too() {
+    let mut h = early();
+    assert_eq!(h.headers(1, &[("x-sum", "1")], false), "rst 1 PROTOCOL_ERROR");
+    assert_eq!(h.ask(data(1, b"on its way", true)), "");
+    assert!(h.others_go_on());
+    h.leave();
+}
+
 /// All DATA of a stream that its window has room for.
 fn window_full(last: usize) -> Vec<Vec<u8>> {
     [16_384, 16_384, 16_384, last].map(|len| data(1, &vec![b'x'; len], false)).into()
