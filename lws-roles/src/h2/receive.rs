@@ -60,7 +60,7 @@ pub(super) struct NetRx {
     /// Our PING is on its way.
     pub(super) pinged: bool,
     /// The request and the settings that came by HTTP/1.
-    upgrade: Option<(Box<Transaction>, Vec<u8>)>,
+    upgrade: Option<Box<(Box<Transaction>, Vec<u8>)>>,
 }
 
 impl NetRx {
@@ -80,7 +80,7 @@ impl NetRx {
 
     /// A server's, after an upgrade.
     pub(super) fn upgraded(request: Box<Transaction>, settings: Vec<u8>) -> Self {
-        Self { upgrade: Some((request, settings)), ..Self::new(Side::Server) }
+        Self { upgrade: Some(Box::new((request, settings))), ..Self::new(Side::Server) }
     }
 
     /// Sends what comes first, and says what we take.
@@ -383,7 +383,8 @@ impl RoleRx for NetRx {
 
     fn connected(&mut self, cx: &mut Cx<'_>) -> Flow {
         self.begin(cx);
-        let Some((request, settings)) = self.upgrade.take() else { return Flow::Continue };
+        let Some(upgrade) = self.upgrade.take() else { return Flow::Continue };
+        let (request, settings) = *upgrade;
         let begun = match Parameters::new(&settings) {
             Some(parameters) => self.take_settings(cx, parameters, true),
             None => Ok(()),

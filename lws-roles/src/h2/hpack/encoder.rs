@@ -21,7 +21,10 @@ use super::{MAX_TABLE_SIZE, huffman, integer};
 
 /// Entries that fall together and are all known.
 const WAYS: usize = 4;
+/// Sets, once there are more entries than the first ones are for.
 const SETS: usize = 16;
+/// What most connections stay with.
+const FIRST_SETS: usize = 4;
 
 /// The sending side of HPACK: one per connection, as long as it lasts.
 #[derive(Debug)]
@@ -144,7 +147,7 @@ impl Encoder {
     /// The index of an entry of this name that the set of `hash` knows, the value being
     /// `value` if that is given.
     fn candidate(&self, hash: u32, name: &[u8], value: Option<&[u8]>) -> Option<u32> {
-        self.sets.get(set(hash))?.iter().find_map(|number| {
+        self.sets.get(set(hash, self.sets.len()))?.iter().find_map(|number| {
             let age = self.inserted.wrapping_sub(1).wrapping_sub(*number);
             let (n, v) = self.table.get(age.into())?;
             let found = n == name && value.is_none_or(|value| v == value);
@@ -156,23 +159,42 @@ impl Encoder {
         if !self.table.insert(name, value) {
             return;
         }
-        if self.sets.is_empty() {
-            self.sets.resize(SETS, [0; WAYS]);
+        let number = self.inserted;
+        self.inserted = number.wrapping_add(1);
+        if self.table.len() > self.sets.len() && self.sets.len() < SETS {
+            self.enlarge_sets();
+        } else {
+            know(&mut self.sets, number, name_hash, field_hash);
         }
-        let newest = self.inserted;
-        for hash in name_hash.into_iter().chain([field_hash]) {
-            // the one that was inserted first goes
-            let ways = self.sets.get_mut(set(hash)).map(|ways| ways.iter_mut());
-            if let Some(oldest) = ways.and_then(|ways| ways.max_by_key(|number| newest.wrapping_sub(**number))) {
-                *oldest = newest;
-            }
+    }
+
+    /// Makes room for more entries, and tells the new sets of those that there are.
+    fn enlarge_sets(&mut self) {
+        self.sets = vec![[0; WAYS]; if self.sets.is_empty() { FIRST_SETS } else { SETS }];
+        for age in (0..self.table.len()).rev() {
+            let Some((name, value)) = self.table.get(age) else { continue };
+            let number = self.inserted.wrapping_sub(1).wrapping_sub(age as u16);
+            let name_hash = hash(0, name);
+            let own = static_table::find_name(name, name_hash).is_none();
+            know(&mut self.sets, number, own.then_some(name_hash), hash(name_hash, value));
         }
-        self.inserted = self.inserted.wrapping_add(1);
     }
 }
 
-const fn set(hash: u32) -> usize {
-    (hash >> 16) as usize % SETS
+/// Notes an entry, the newest so far, under its hashes.
+fn know(sets: &mut [[u16; WAYS]], newest: u16, name_hash: Option<u32>, field_hash: u32) {
+    for hash in name_hash.into_iter().chain([field_hash]) {
+        // the one that was inserted first goes
+        let ways = sets.get_mut(set(hash, sets.len())).map(|ways| ways.iter_mut());
+        if let Some(oldest) = ways.and_then(|ways| ways.max_by_key(|number| newest.wrapping_sub(**number))) {
+            *oldest = newest;
+        }
+    }
+}
+
+/// Which of so many sets, a power of two.
+const fn set(hash: u32, sets: usize) -> usize {
+    (hash >> 16) as usize & sets.wrapping_sub(1)
 }
 
 /// Appends a string literal in its shorter form.

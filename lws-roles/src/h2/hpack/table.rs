@@ -46,18 +46,17 @@ pub(super) struct Table {
     /// The position, counted as [`Entry::start`], of the arena's first byte.
     base: u32,
     /// The entries' size by RFC 7541 4.1.
-    size: usize,
-    max: usize,
+    size: u32,
+    max: u32,
 }
 
 impl Table {
     /// An empty table of at most `max` bytes, which is cut to [`MAX_TABLE_SIZE`].
     pub(super) fn new(max: u32) -> Self {
-        Self { max: max.min(MAX_TABLE_SIZE) as usize, ..Self::default() }
+        Self { max: max.min(MAX_TABLE_SIZE), ..Self::default() }
     }
 
     /// How many entries there are.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -65,12 +64,12 @@ impl Table {
     /// The size of all entries (RFC 7541 4.1).
     #[cfg(test)]
     pub(super) fn size(&self) -> usize {
-        self.size
+        self.size as usize
     }
 
     /// The size that entries are evicted above.
     pub(super) fn max(&self) -> u32 {
-        self.max as u32
+        self.max
     }
 
     /// The bytes on the heap.
@@ -81,11 +80,10 @@ impl Table {
     /// Changes the size and evicts what is above it.
     //= rfc7541#4.3 when the maximum size is reduced, entries are evicted until the size fits
     pub(super) fn set_max(&mut self, max: u32) {
-        self.max = max.min(MAX_TABLE_SIZE) as usize;
+        self.max = max.min(MAX_TABLE_SIZE);
         self.evict_to(self.max);
         if self.entries.is_empty() {
-            let max = self.max as u32;
-            *self = Self::new(max);
+            *self = Self::new(self.max);
         }
     }
 
@@ -104,10 +102,11 @@ impl Table {
         let bytes = name.len() + value.len();
         let size = bytes + ENTRY_OVERHEAD;
         let lengths = u16::try_from(name.len()).ok().zip(u16::try_from(value.len()).ok());
-        let Some((name_len, value_len)) = lengths.filter(|_| size <= self.max) else {
+        let Some((name_len, value_len)) = lengths.filter(|_| size <= self.max as usize) else {
             self.evict_to(0);
             return false;
         };
+        let size = size as u32;
         self.evict_to(self.max - size);
         self.make_room(bytes);
         let start = self.base.wrapping_add(self.arena.len() as u32);
@@ -118,10 +117,10 @@ impl Table {
         true
     }
 
-    fn evict_to(&mut self, size: usize) {
+    fn evict_to(&mut self, size: u32) {
         while self.size > size {
             let Some(oldest) = self.entries.pop_front() else { break };
-            self.size -= oldest.bytes() + ENTRY_OVERHEAD;
+            self.size -= (oldest.bytes() + ENTRY_OVERHEAD) as u32;
         }
         if self.entries.is_empty() {
             self.base = self.base.wrapping_add(self.arena.len() as u32);
@@ -140,7 +139,7 @@ impl Table {
         let need = self.arena.len() + bytes;
         if need > self.arena.capacity() / 2 {
             // in few steps, or it would creep up with each set of entries that is a little larger
-            let room = (2 * need).next_power_of_two().max(FIRST_ARENA).min(2 * self.max);
+            let room = (2 * need).next_power_of_two().max(FIRST_ARENA).min(2 * self.max as usize);
             self.arena.reserve_exact(room.saturating_sub(self.arena.len()));
         }
     }
