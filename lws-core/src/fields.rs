@@ -61,11 +61,11 @@ impl Fields {
     /// Adds a field whose value may have bytes above 0x7f (RFC 9110 5.5 `obs-text`).
     pub fn add_bytes(&mut self, name: &str, value: &[u8]) -> Result<(), FieldError> {
         let name = name.strip_suffix(':').unwrap_or(name);
-        if name.is_empty() || !name.bytes().all(is_token_byte) {
+        if name.is_empty() || !all(name.as_bytes(), is_tchar) {
             return Err(FieldError::Name);
         }
         let blank = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
-        if blank(value.first()) || blank(value.last()) || !value.iter().copied().all(is_value_byte) {
+        if blank(value.first()) || blank(value.last()) || !all(value, is_value_byte) {
             return Err(FieldError::Value);
         }
         let start = self.wire.len();
@@ -186,8 +186,7 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// RFC 9110 5.6.2 `tchar`, by byte.
-static TOKEN_BYTES: [bool; 256] = {
+static TCHARS: [bool; 256] = {
     let mut table = [false; 256];
     let mut b = 0;
     while b < 256 {
@@ -202,8 +201,17 @@ static TOKEN_BYTES: [bool; 256] = {
     table
 };
 
-fn is_token_byte(b: u8) -> bool {
-    TOKEN_BYTES[usize::from(b)]
+/// Whether a byte may be in a token, such as a header field's name: RFC 9110 section 5.6.2 `tchar`.
+#[must_use]
+#[inline]
+pub const fn is_tchar(byte: u8) -> bool {
+    TCHARS[byte as usize]
+}
+
+/// Whether all bytes are of a kind. Doesn't stop at the first that isn't, so that many are looked at at once.
+#[inline]
+fn all(bytes: &[u8], kind: impl Fn(u8) -> bool) -> bool {
+    bytes.iter().fold(true, |all, b| all & kind(*b))
 }
 
 /// RFC 9110 5.5: visible characters, blanks and `obs-text`.

@@ -72,7 +72,7 @@ pub use connect::{AddrInfo, AsyncDns, DnsError, DnsType, LadnsRet, QueryId, Reso
 pub use connect::{BlockingResolver, ConnectInfo, Proxy, ProxyChoice, ProxyError, Resolve};
 pub use context::{Context, ContextBuilder, CreateError};
 pub use dispatch::{Cx, VhostChoice};
-pub use fields::{FieldError, Fields, MAX_FIELD_BYTES};
+pub use fields::{FieldError, Fields, MAX_FIELD_BYTES, is_tchar};
 pub use handle::{BindingId, VhostId, WsiId};
 #[cfg(feature = "latency")]
 pub use latency::{Detlat, DetlatType};

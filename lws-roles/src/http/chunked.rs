@@ -17,6 +17,7 @@
 //! the body, so that pipelined requests stay in the caller's buffer.
 
 use core::fmt;
+use lws_core::is_tchar;
 
 /// Hex digits that a chunk size may have: all of a `u64`.
 const MAX_SIZE_DIGITS: u8 = 16;
@@ -207,9 +208,9 @@ impl ChunkedDecoder {
             (State::DataCr, b'\r') => State::DataLf,
             (State::DataLf, b'\n') => State::Size,
             (State::TrailerStart, b'\r') => State::EndLf,
-            (State::TrailerStart, _) if is_token(byte) => self.trailer_byte(State::TrailerName)?,
+            (State::TrailerStart, _) if is_tchar(byte) => self.trailer_byte(State::TrailerName)?,
             (State::TrailerName, b':') => self.trailer_byte(State::TrailerValue)?,
-            (State::TrailerName, _) if is_token(byte) => self.trailer_byte(State::TrailerName)?,
+            (State::TrailerName, _) if is_tchar(byte) => self.trailer_byte(State::TrailerName)?,
             (State::TrailerValue, b'\r') => State::TrailerLf,
             (State::TrailerValue, _) if is_text(byte) => self.trailer_byte(State::TrailerValue)?,
             (State::TrailerStart | State::TrailerName | State::TrailerValue, _) => {
@@ -252,15 +253,6 @@ impl ChunkedDecoder {
         self.spent += 1;
         Ok(next)
     }
-}
-
-/// A `tchar` of RFC 9110 5.6.2.
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
-        )
 }
 
 /// Anything but a control character, and HTAB.

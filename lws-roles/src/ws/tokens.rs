@@ -5,6 +5,7 @@
 //! their lists count as one. Nothing here allocates but [`offer_subprotocols`].
 
 use core::fmt;
+use lws_core::is_tchar;
 
 /// An element of a list that isn't a token, or a name that can't be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ impl std::error::Error for NotAToken {}
 /// Whether `name` is a token: one or more visible ASCII characters without separators. It is also
 /// what a subprotocol name must be (RFC 6455 4.1).
 pub fn is_token(name: &[u8]) -> bool {
-    !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    !name.is_empty() && name.iter().copied().all(is_tchar)
 }
 
 /// `value` without spaces and tabs at its ends: optional white space of HTTP.

@@ -14,6 +14,7 @@ use super::error::ErrorCode;
 use super::hpack::Field;
 use crate::http::head::{HeadError, HeadLimits};
 use core::fmt;
+use lws_core::is_tchar;
 
 /// Why a message is malformed (RFC 9113 8.1.1): a stream error of type PROTOCOL_ERROR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub struct RequestRules {
 /// Checks a field that isn't a pseudo field.
 fn check_regular(field: Field<'_>) -> Result<(), HeadFault> {
     //= rfc9113#8.2.1 a field name MUST NOT contain 0x00-0x20, 0x41-0x5a, 0x7f-0xff, or a colon
-    if field.name.is_empty() || !field.name.iter().all(|b| NAME_BYTES[usize::from(*b)]) {
+    if field.name.is_empty() || !field.name.iter().all(|b| is_tchar(*b) & !b.is_ascii_uppercase()) {
         return Err(Malformed::Name.into());
     }
     check_value(field.value)?;
@@ -131,24 +132,6 @@ fn check_value(value: &[u8]) -> Result<(), HeadFault> {
         return Err(Malformed::Value.into());
     }
     Ok(())
-}
-
-static NAME_BYTES: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut b = 0;
-    while b < 256 {
-        table[b] = is_name_byte(b as u8);
-        b += 1;
-    }
-    table
-};
-
-/// A token character (RFC 9110 5.6.2) that isn't an upper-case letter.
-const fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_lowercase()
-        || byte.is_ascii_digit()
-        || matches!(byte, b'-' | b'_' | b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+')
-        || matches!(byte, b'.' | b'^' | b'`' | b'|' | b'~')
 }
 
 /// A field about a connection of HTTP/1 (RFC 9113 8.2.2); the name is in lower case.

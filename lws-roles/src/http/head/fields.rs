@@ -28,8 +28,8 @@ impl Span {
     /// The span that `part` takes within `whole`, which it is a slice of.
     pub(super) fn within(whole: &[u8], part: &[u8]) -> Option<Self> {
         let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
-        whole.get(start..start.checked_add(part.len())?)?;
-        Self::new(start, part.len())
+        let inside = whole.len().checked_sub(start)? >= part.len();
+        if inside { Self::new(start, part.len()) } else { None }
     }
 }
 
@@ -95,6 +95,7 @@ impl Fields {
             Err(httparse::Error::NewLine) => return Err(HeadError::LineEnd),
             _ => return Err(HeadError::Field),
         };
+        self.list.reserve(parsed.len());
         for field in parsed.iter() {
             let name = field.name.as_bytes();
             let spans = Span::within(head, name).zip(Span::within(head, field.value));
@@ -216,7 +217,7 @@ impl Fields {
     //= rfc9110#7.8 Upgrade MUST come with an "upgrade" connection option
     //= rfc9110#7.8 a server MUST ignore Upgrade in an HTTP/1.0 request
     pub(super) fn upgrade_tokens(&self, version: Version) -> impl Iterator<Item = &str> {
-        let meant = version == Version::Http11 && self.connection_has("upgrade");
+        let meant = self.has(Token::Upgrade) && version == Version::Http11 && self.connection_has("upgrade");
         self.list(Token::Upgrade).filter(move |_| meant)
     }
 }

@@ -13,6 +13,9 @@ use super::fields::Span;
 use super::scan::{self, HeadEnd};
 use super::{BodyKind, Fields, HeadError, HeadLimits, Version, framing};
 
+/// Bytes of `HTTP/1.1`.
+const VERSION_LEN: usize = 8;
+
 /// A decoded URI argument.
 #[derive(Clone, Copy, Debug)]
 struct Arg {
@@ -110,23 +113,21 @@ impl RequestHead {
     /// Takes method and version from the request line and returns its target.
     //= rfc9112#3 request-line = method SP request-target SP HTTP-version
     fn request_line<'a>(&mut self, line: &'a [u8], limits: &HeadLimits) -> Result<&'a str, HeadError> {
-        let mut parts = line.split(|&b| b == b' ');
-        let (Some(method), Some(target), Some(version), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let space = line.iter().position(|&b| b == b' ').ok_or(HeadError::StartLine)?;
+        let (method, rest) = line.split_at(space);
+        let (target, version) = rest.split_last_chunk::<VERSION_LEN>().ok_or(HeadError::StartLine)?;
+        let target = target.strip_prefix(b" ").and_then(|t| t.strip_suffix(b" ")).ok_or(HeadError::StartLine)?;
+        // all bytes, not just to the first bad one: so many are looked at at once
+        let clean = target.iter().fold(true, |clean, b| clean & (*b > b' ') & (*b != 0x7f));
+        if method.is_empty() || target.is_empty() || !clean {
             return Err(HeadError::StartLine);
-        };
+        }
         if target.len() > limits.uri {
             return Err(HeadError::UriTooLong);
         }
-        if method.is_empty() || target.is_empty() || !method.iter().all(u8::is_ascii_graphic) {
-            return Err(HeadError::StartLine);
-        }
         self.version = parse_version(version)?;
-        if target.iter().any(u8::is_ascii_control) {
-            return Err(HeadError::StartLine);
-        }
-        self.method = Method::parse(method).ok_or(HeadError::Method)?;
+        let unknown = || if method.iter().all(u8::is_ascii_graphic) { HeadError::Method } else { HeadError::StartLine };
+        self.method = Method::parse(method).ok_or_else(unknown)?;
         // Raw UTF-8 is not allowed by RFC 3986, but it is common and harmless.
         str::from_utf8(target).map_err(|_| HeadError::Uri)
     }
