@@ -15,7 +15,7 @@ use crate::net::udp::MAX_DATAGRAM;
 use crate::role::{Farewell, RoleTx, SharedMessage};
 use crate::service::Service;
 use crate::stats::Stats;
-use crate::tx::{CORK_LIMIT, DIRECT_MIN};
+use crate::tx::{CORK_LIMIT, DIRECT_MIN, TxQueue};
 use crate::vhost::VhostInfo;
 use crate::{Close, VhostId, Write, WriteError, WsiId};
 use std::any::Any;
@@ -326,13 +326,14 @@ impl TxCx<'_> {
         let buf = conn.out.buf(&mut svc.pool);
         buf.extend_from_slice(head);
         buf.extend_from_slice(first);
-        let mut wire = svc.pool.take();
+        let mut wire = TxQueue::default();
         let sealed = conn.seal(&mut svc.pool).and_then(|()| match conn.tls.as_deref_mut() {
-            Some(layer) if !rest.is_empty() => layer.seal(rest, &mut wire),
+            Some(layer) if !rest.is_empty() => layer.seal(rest, wire.buf(&mut svc.pool)),
             _ => Ok(()),
         });
-        conn.out.put_sealed(&mut svc.pool, &wire);
-        svc.pool.give(wire);
+        wire.seal_as_is();
+        conn.out.put_sealed(&mut svc.pool, wire.pending());
+        wire.clear(&mut svc.pool);
         match sealed {
             Ok(()) => svc.flush(id),
             Err(e) => svc.broken(id, &io::Error::other(e)),

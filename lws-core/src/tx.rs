@@ -25,8 +25,13 @@ pub(crate) const DIRECT_MIN: usize = 16 * 1024;
 const SPARES: usize = 64;
 const SPARE_MAX: usize = 2 * CORK_LIMIT;
 
+/// A connection's output. A quiet connection's is a word.
 #[derive(Default)]
-pub(crate) struct TxQueue {
+pub(crate) struct TxQueue(Option<Box<Queue>>);
+
+/// What there is while something is to be sent.
+#[derive(Default)]
+struct Queue {
     buf: Vec<u8>,
     /// How much of it the kernel has taken.
     sent: usize,
@@ -39,38 +44,41 @@ pub(crate) struct TxQueue {
 impl TxQueue {
     /// Bytes as they go on the wire, not handed to the kernel yet.
     pub(crate) fn pending(&self) -> &[u8] {
-        self.buf.get(self.sent..self.sealed).unwrap_or_default()
+        self.0.as_ref().and_then(|q| q.buf.get(q.sent..q.sealed)).unwrap_or_default()
     }
 
     /// How many bytes aren't handed to the kernel yet, sealed or not.
     pub(crate) fn waiting(&self) -> usize {
-        self.buf.len() - self.sent
+        self.0.as_ref().map_or(0, |q| q.buf.len() - q.sent)
     }
 
     /// How many bytes aren't sealed.
     pub(crate) fn unsealed(&self) -> usize {
-        self.buf.len() - self.sealed
+        self.0.as_ref().map_or(0, |q| q.buf.len() - q.sealed)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.sent == self.buf.len()
+        self.waiting() == 0
     }
 
     pub(crate) fn is_backlog(&self) -> bool {
-        self.backlog
+        self.0.as_ref().is_some_and(|q| q.backlog)
     }
 
     /// The buffer to append to.
     pub(crate) fn buf(&mut self, pool: &mut Pool) -> &mut Vec<u8> {
-        if self.buf.capacity() == 0 {
-            self.buf = pool.take();
-        }
-        &mut self.buf
+        &mut self.queue(pool).buf
+    }
+
+    fn queue(&mut self, pool: &mut Pool) -> &mut Queue {
+        self.0.get_or_insert_with(|| pool.take())
     }
 
     /// All bytes go on the wire as they are: there is no TLS.
     pub(crate) fn seal_as_is(&mut self) {
-        self.sealed = self.buf.len();
+        if let Some(q) = &mut self.0 {
+            q.sealed = q.buf.len();
+        }
     }
 
     /// Replaces what isn't sealed by what `f` makes of it.
@@ -79,20 +87,21 @@ impl TxQueue {
         pool: &mut Pool,
         f: impl FnOnce(&[u8], &mut Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let plain = self.buf.get(self.sealed..).unwrap_or_default();
+        let Some(q) = &mut self.0 else { return Ok(()) };
+        let plain = q.buf.get(q.sealed..).unwrap_or_default();
         if plain.is_empty() {
             return Ok(());
         }
         let mut wire = pool.take();
-        let result = f(plain, &mut wire);
-        if self.sent == self.sealed {
-            std::mem::swap(&mut self.buf, &mut wire);
-            self.sent = 0;
+        let result = f(plain, &mut wire.buf);
+        if q.sent == q.sealed {
+            std::mem::swap(&mut q.buf, &mut wire.buf);
+            q.sent = 0;
         } else {
-            self.buf.truncate(self.sealed);
-            self.buf.extend_from_slice(&wire);
+            q.buf.truncate(q.sealed);
+            q.buf.extend_from_slice(&wire.buf);
         }
-        self.sealed = self.buf.len();
+        q.sealed = q.buf.len();
         pool.give(wire);
         result
     }
@@ -102,55 +111,59 @@ impl TxQueue {
         if wire.is_empty() {
             return;
         }
-        let at = self.sealed;
-        let buf = self.buf(pool);
-        if at == buf.len() {
+        let Queue { buf, sealed, .. } = self.queue(pool);
+        if *sealed == buf.len() {
             buf.extend_from_slice(wire);
         } else {
-            buf.splice(at..at, wire.iter().copied());
+            buf.splice(*sealed..*sealed, wire.iter().copied());
         }
-        self.sealed += wire.len();
+        *sealed += wire.len();
     }
 
     /// The kernel took `n` bytes and is full when some are left.
     pub(crate) fn taken(&mut self, n: usize, pool: &mut Pool) {
-        self.sent += n;
+        if let Some(q) = &mut self.0 {
+            q.sent += n;
+            q.backlog = q.sent < q.buf.len();
+        }
         if self.is_empty() {
             self.clear(pool);
-        } else {
-            self.backlog = true;
         }
     }
 
     /// The kernel took nothing.
     pub(crate) fn refused(&mut self) {
-        self.backlog = !self.is_empty();
+        if let Some(q) = &mut self.0 {
+            q.backlog = q.sent < q.buf.len();
+        }
     }
 
     /// Drops everything.
     pub(crate) fn clear(&mut self, pool: &mut Pool) {
-        pool.give(std::mem::take(&mut self.buf));
-        self.sent = 0;
-        self.sealed = 0;
-        self.backlog = false;
+        if let Some(queue) = self.0.take() {
+            pool.give(queue);
+        }
     }
 }
 
-/// Empty buffers of a service.
+/// Empty queues of a service, with their buffers.
 #[derive(Default)]
 pub(crate) struct Pool {
-    spare: Vec<Vec<u8>>,
+    // a queue is lent as it is, by its address
+    #[expect(clippy::vec_box)]
+    spare: Vec<Box<Queue>>,
 }
 
 impl Pool {
-    pub(crate) fn take(&mut self) -> Vec<u8> {
-        self.spare.pop().unwrap_or_else(|| Vec::with_capacity(4096))
+    fn take(&mut self) -> Box<Queue> {
+        self.spare.pop().unwrap_or_else(|| Box::new(Queue { buf: Vec::with_capacity(4096), ..Queue::default() }))
     }
 
-    pub(crate) fn give(&mut self, mut buf: Vec<u8>) {
-        if buf.capacity() > 0 && buf.capacity() <= SPARE_MAX && self.spare.len() < SPARES {
-            buf.clear();
-            self.spare.push(buf);
+    fn give(&mut self, mut queue: Box<Queue>) {
+        if (1..=SPARE_MAX).contains(&queue.buf.capacity()) && self.spare.len() < SPARES {
+            queue.buf.clear();
+            *queue = Queue { buf: std::mem::take(&mut queue.buf), ..Queue::default() };
+            self.spare.push(queue);
         }
     }
 }
@@ -168,7 +181,7 @@ mod tests {
         q.taken(5, &mut pool);
         assert!(q.is_empty() && !q.is_backlog());
         assert_eq!(pool.spare.len(), 1);
-        assert_eq!(q.buf.capacity(), 0);
+        assert!(q.0.is_none());
     }
 
     #[test]
@@ -213,7 +226,7 @@ mod tests {
     #[test]
     fn huge_buffers_are_not_kept() {
         let mut pool = Pool::default();
-        pool.give(Vec::with_capacity(SPARE_MAX + 1));
+        pool.give(Box::new(Queue { buf: Vec::with_capacity(SPARE_MAX + 1), ..Queue::default() }));
         assert!(pool.spare.is_empty());
     }
 }
