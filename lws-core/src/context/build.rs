@@ -28,8 +28,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-/// Bytes read at once, by default.
-const RX_BUFFER: usize = 64 * 1024;
+/// Bytes read at once, by default: a message of 64 KiB comes with its head, and more would cost it a second read.
+const RX_BUFFER: usize = 68 * 1024;
 const RX_BUFFER_MIN: usize = 16 * 1024;
 const RX_BUFFER_MAX: usize = 16 * 1024 * 1024;
 /// Descriptors left for the rest of the process by the default connection limit.
@@ -212,7 +212,7 @@ impl ContextBuilder {
     }
 
     /// Bytes read at once, into the one buffer that all connections share (C: `pt_serv_buf_size`).
-    /// 16 KiB to 16 MiB, default 64 KiB. Also the most that a paused connection holds.
+    /// 16 KiB to 16 MiB, default 68 KiB. Also the most that a paused connection holds.
     pub fn rx_buffer(mut self, bytes: usize) -> Self {
         self.rx_buffer = bytes;
         self

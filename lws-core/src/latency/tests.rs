@@ -27,7 +27,7 @@ type Seen = Rc<RefCell<Vec<Detlat>>>;
 fn measuring(builder: ContextBuilder) -> (ContextBuilder, Seen) {
     let seen = Seen::default();
     let records = Rc::clone(&seen);
-    (builder.detailed_latency_cb(move |record| records.borrow_mut().push(record.clone())), seen)
+    (builder.rx_buffer(ROOM).detailed_latency_cb(move |record| records.borrow_mut().push(record.clone())), seen)
 }
 
 /// The callback takes so long.
