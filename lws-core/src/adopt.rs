@@ -9,6 +9,18 @@ use crate::{Adopt, BindingId, VhostId, WsiId};
 use socket2::{Domain, SockRef};
 use std::os::fd::{AsFd, OwnedFd};
 
+/// Most that may have been read before: what is kept and what is read later share the read buffer, which is twice
+/// as large at least.
+const READBUF_MAX: usize = 8 * 1024;
+
+/// What a peer begins with.
+#[derive(Clone, Copy)]
+pub(crate) enum Beginning<'a> {
+    /// The role's own bytes, of which these were read before.
+    Plain(&'a [u8]),
+    Tls,
+}
+
 /// Makes a connection of a descriptor.
 pub(crate) fn descriptor(
     svc: &mut Service,
@@ -16,7 +28,7 @@ pub(crate) fn descriptor(
     binding: BindingId,
     fd: OwnedFd,
     kind: Adopt,
-    under_tls: bool,
+    beginning: Beginning<'_>,
 ) -> Result<WsiId, AdoptError> {
     if svc.ending {
         return Err(AdoptError::Refused("the context is ending"));
@@ -31,11 +43,14 @@ pub(crate) fn descriptor(
     let role = role.ok_or(AdoptError::Refused("no role takes this kind"))?;
     let halves = role.server().ok_or(AdoptError::Refused("the role has no server side"))?;
     let tls = svc.vhosts.get(vhost.0 as usize).and_then(|v| v.tls.as_ref());
-    let layer = match tls {
-        Some(tls) if under_tls => Some(TlsLayer::new(Stage::Hello(tls.accept()))),
-        _ if under_tls => return Err(AdoptError::Refused("the vhost has no certificate")),
-        _ => None,
+    let (layer, readbuf) = match (beginning, tls) {
+        (Beginning::Plain(readbuf), _) => (None, readbuf),
+        (Beginning::Tls, Some(tls)) => (Some(TlsLayer::new(Stage::Hello(tls.accept()))), &[][..]),
+        (Beginning::Tls, None) => return Err(AdoptError::Refused("the vhost has no certificate")),
     };
+    if readbuf.len() > READBUF_MAX {
+        return Err(AdoptError::Refused("too much was read before"));
+    }
     crate::sys::set_nonblocking_cloexec(fd.as_fd()).map_err(AdoptError::Io)?;
     let mut conn = Conn::new(vhost, binding, Phase::Connecting);
     conn.io = Some(if kind == Adopt::RawFile { Io::Fd(fd) } else { socket(fd)? });
@@ -58,6 +73,7 @@ pub(crate) fn descriptor(
         svc.remove(id);
         return Err(AdoptError::Io(e));
     }
+    svc.keep_rest(id, readbuf);
     svc.deferred.push_back(Deferred::Connected(id));
     Ok(id)
 }

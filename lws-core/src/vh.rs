@@ -1,6 +1,7 @@
 //! `Vh`: one protocol on one vhost as user code sees it, for the length of one callback
 //! (C: `struct lws_vhost *` with a protocol). One method per C function, C's names without `lws_`.
 
+use crate::adopt::Beginning;
 use crate::connect::{self, ConnectInfo};
 use crate::service::{Deferred, Due, Service};
 use crate::time::timers::TimerId;
@@ -121,7 +122,26 @@ impl<'a> Vh<'a> {
     /// # Errors
     /// See [`AdoptError`]; the descriptor has been closed.
     pub fn adopt_descriptor(&mut self, fd: OwnedFd, kind: Adopt, protocol: Option<&str>) -> Result<WsiId, AdoptError> {
-        self.adopt(fd, kind, protocol, false)
+        self.adopt(fd, kind, protocol, Beginning::Plain(&[]))
+    }
+
+    /// As [`adopt_descriptor`](Self::adopt_descriptor), for a connected stream socket of which `readbuf` has been
+    /// read already: it comes before all else (C: `lws_adopt_socket_vhost_readbuf`). At most 8 KiB, and of
+    /// plain text: a TLS hello that was read can't be given back.
+    ///
+    /// # Errors
+    /// See [`AdoptError`]; the descriptor has been closed.
+    pub fn adopt_descriptor_readbuf(
+        &mut self,
+        fd: OwnedFd,
+        kind: Adopt,
+        protocol: Option<&str>,
+        readbuf: &[u8],
+    ) -> Result<WsiId, AdoptError> {
+        if kind == Adopt::RawFile {
+            return Err(AdoptError::Refused("bytes read before need a stream socket"));
+        }
+        self.adopt(fd, kind, protocol, Beginning::Plain(readbuf))
     }
 
     /// As [`adopt_descriptor`](Self::adopt_descriptor), for a connected stream socket whose peer
@@ -138,7 +158,7 @@ impl<'a> Vh<'a> {
         if kind == Adopt::RawFile {
             return Err(AdoptError::Refused("TLS needs a stream socket"));
         }
-        self.adopt(fd, kind, protocol, true)
+        self.adopt(fd, kind, protocol, Beginning::Tls)
     }
 
     fn adopt(
@@ -146,11 +166,11 @@ impl<'a> Vh<'a> {
         fd: OwnedFd,
         kind: Adopt,
         protocol: Option<&str>,
-        under_tls: bool,
+        beginning: Beginning<'_>,
     ) -> Result<WsiId, AdoptError> {
         let vhost = self.vhost_id().ok_or(AdoptError::Refused("the vhost has gone"))?;
         let binding = self.named_or_me(protocol)?;
-        crate::adopt::descriptor(self.svc, vhost, binding, fd, kind, under_tls)
+        crate::adopt::descriptor(self.svc, vhost, binding, fd, kind, beginning)
     }
 
     /// The vhost's protocol of this name, or this one.

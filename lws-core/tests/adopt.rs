@@ -4,6 +4,7 @@ mod common;
 
 use common::{Log, User, client, create, real, settle, until};
 use lws_core::{Adopt, AdoptError, Close, Context, Reason, VhostId, Write};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{Read, Seek, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
@@ -56,6 +57,39 @@ fn a_socket_may_speak_the_accept_role() {
     adopt(&mut cx, vhost, ours, Adopt::Http);
     until(&mut cx, |_| log.has("rx a line\n"));
     assert_eq!(log.received(), "a line\n");
+}
+
+#[test]
+fn what_was_read_before_comes_first_also_from_within_a_callback() {
+    let log = Log::default();
+    let passed_on = RefCell::new(Vec::new());
+    let user = User::new(&log).on(move |wsi, reason, _| {
+        if let Reason::RawRx(b"pass on\n") = reason {
+            let (ours, mut theirs) = UnixStream::pair().map_err(|_| Close::ABORT)?;
+            theirs.write_all(b" late\n").map_err(|_| Close::ABORT)?;
+            passed_on.borrow_mut().push(theirs);
+            let mut vh = wsi.vhost();
+            vh.adopt_descriptor_readbuf(ours.into(), Adopt::Http, None, b"early").map_err(|_| Close::ABORT)?;
+        }
+        Ok(())
+    });
+    let (mut cx, vhost) = create(real(), client(user));
+    let mut vh = cx.vh(vhost, "user").unwrap();
+    // nothing more comes of this one
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    vh.adopt_descriptor_readbuf(ours.into(), Adopt::Http, None, b"pass on\n").unwrap();
+    until(&mut cx, |_| log.has("rx early late\n"));
+    assert_eq!(log.received(), "pass on\nearly late\n");
+
+    let mut vh = cx.vh(vhost, "user").unwrap();
+    let mut refused = |fd: OwnedFd, kind, readbuf: &[u8]| {
+        matches!(vh.adopt_descriptor_readbuf(fd, kind, None, readbuf), Err(AdoptError::Refused(_)))
+    };
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    assert!(refused(ours.into(), Adopt::Http, &[b'x'; 8193]));
+    assert_eq!(theirs.read(&mut [0]).unwrap(), 0, "it was closed");
+    let (reader, _writer) = std::io::pipe().unwrap();
+    assert!(refused(reader.into(), Adopt::RawFile, b"x"));
 }
 
 #[test]
