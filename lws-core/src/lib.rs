@@ -105,6 +105,7 @@ pub use util::buflist::{Buflist, BuflistError};
 pub use util::cmdline::{Cmdline, CmdlineError};
 pub use util::diskcache;
 pub use util::dsh;
+pub use util::fts;
 pub use util::lejp;
 pub use util::lwsac;
 pub use util::purify;

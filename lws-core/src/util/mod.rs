@@ -4,6 +4,7 @@ pub(crate) mod buflist;
 pub(crate) mod cmdline;
 pub mod diskcache;
 pub mod dsh;
+pub mod fts;
 pub mod lejp;
 pub mod lwsac;
 pub mod purify;
