@@ -52,3 +52,18 @@ fn rfc8259_documents() {
 fn rfc9113_4_frames_of_clients() {
     replay("h2_server", harness::h2::run);
 }
+
+#[test]
+fn texts_of_tokens() {
+    replay("tokenize", harness::tokenize::run);
+}
+
+#[test]
+fn rfc7578_forms() {
+    replay("form", harness::form::run);
+}
+
+#[test]
+fn indexes_for_full_text_search() {
+    replay("fts", harness::fts::run);
+}

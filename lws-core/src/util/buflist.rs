@@ -122,6 +122,7 @@ impl Buflist {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn segments_keep_their_borders_and_their_order() {
@@ -161,5 +162,72 @@ mod tests {
         assert_eq!(list.append(b"x"), Err(BuflistError::Segments));
         list.use_segment(1);
         assert_eq!(list.append(b"x"), Ok(false));
+    }
+
+    #[derive(Clone, Debug)]
+    enum Op {
+        Append(usize),
+        AppendVec(usize),
+        Use(usize),
+        Limit(usize),
+        Clear,
+    }
+
+    fn ops() -> impl Strategy<Value = Vec<Op>> {
+        let op = prop_oneof![
+            4 => (0usize..20).prop_map(Op::Append),
+            2 => (0usize..20).prop_map(Op::AppendVec),
+            6 => (0usize..25).prop_map(Op::Use),
+            1 => (0usize..80).prop_map(Op::Limit),
+            1 => Just(Op::Clear),
+        ];
+        prop::collection::vec(op, 0..100)
+    }
+
+    proptest! {
+        /// Against a list of vectors of which bytes are taken one by one.
+        #[test]
+        fn it_is_a_queue_of_segments(ops in ops()) {
+            let (mut list, mut limit) = (Buflist::new(50), 50);
+            let mut model: VecDeque<VecDeque<u8>> = VecDeque::new();
+            let mut fill = (0u8..=255).cycle();
+            for op in ops {
+                let bytes = |model: &VecDeque<VecDeque<u8>>| model.iter().map(VecDeque::len).sum::<usize>();
+                match op {
+                    Op::Append(n) | Op::AppendVec(n) => {
+                        let segment: Vec<u8> = (0..n).map(|_| fill.next().unwrap_or_default()).collect();
+                        let fits = n == 0 || bytes(&model) + n <= limit;
+                        let expected = if fits { Ok(n > 0 && model.is_empty()) } else { Err(BuflistError::Bytes) };
+                        if fits && n > 0 {
+                            model.push_back(segment.iter().copied().collect());
+                        }
+                        let done = if matches!(op, Op::Append(_)) { list.append(&segment) } else { list.append_vec(segment) };
+                        prop_assert_eq!(done, expected);
+                    }
+                    Op::Use(n) => {
+                        let first = model.front_mut();
+                        let left = first.map_or(0, |first| {
+                            first.drain(..n.min(first.len()));
+                            first.len()
+                        });
+                        if left == 0 {
+                            model.pop_front();
+                        }
+                        prop_assert_eq!(list.use_segment(n), left);
+                    }
+                    Op::Limit(n) => {
+                        limit = n;
+                        list.set_limit(n);
+                    }
+                    Op::Clear => {
+                        model.clear();
+                        list.clear();
+                    }
+                }
+                let first = model.front().map(|first| first.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(list.next_segment().map(<[u8]>::to_vec), first);
+                prop_assert_eq!((list.total_len(), list.is_empty()), (bytes(&model), model.is_empty()));
+            }
+        }
     }
 }

@@ -10,11 +10,14 @@
 #![allow(dead_code)]
 
 pub(crate) mod dns;
+pub(crate) mod form;
 pub(crate) mod frames;
+pub(crate) mod fts;
 pub(crate) mod h2;
 pub(crate) mod handshake;
 pub(crate) mod lejp;
 pub(crate) mod ntp;
+pub(crate) mod tokenize;
 
 use lws_roles as lws;
 
