@@ -28,6 +28,10 @@ const TABLE: u32 = 4096;
 /// Streams that are gone here and not for the peer, at most.
 const LATE: usize = 64;
 
+/// Credit for a client that has sent all it may of a body nobody wants: what it sends then shows that it has got to
+/// the answer, which some lose when NO_ERROR comes together with it.
+const LAST_CREDIT: u32 = 1024;
+
 /// What waits for the end of a turn beyond which streams take turns.
 const AT_ONCE: usize = 16 * 1024;
 
@@ -46,9 +50,9 @@ const UNPAID_MAX: u32 = 1 << 30;
 enum Late {
     /// We broke it off.
     Reset,
-    /// Its response was complete before its request: the request is dropped as it comes, without the
-    /// stream's window ever getting credit. So much the peer may still send.
-    Answered(u32),
+    /// Its response was complete before its request, which is dropped as it comes: so much the peer may still
+    /// send, of `LAST_CREDIT` or of what it had before that.
+    Answered { left: u32, last: bool },
 }
 
 pub(super) struct H2Conn {
@@ -165,7 +169,7 @@ impl H2Conn {
 
     fn remember(&mut self, out: &mut Vec<u8>, sid: u32, late: Late) {
         if self.late.len() == LATE
-            && let (old, Late::Answered(_)) = self.late.remove(0)
+            && let (old, Late::Answered { .. }) = self.late.remove(0)
         {
             write::rst_stream(out, old, ErrorCode::NoError);
         }
@@ -177,18 +181,28 @@ impl H2Conn {
     //= rfc9113#8.1 a client MUST NOT discard a response because of RST_STREAM with NO_ERROR; some do, so it waits until it must be sent
     pub(super) fn late_data(&mut self, out: &mut Vec<u8>, sid: u32, len: u32, end: bool) -> bool {
         let Some(at) = self.late.iter().position(|(late, _)| *late == sid) else { return false };
-        let Some((_, Late::Answered(left))) = self.late.get_mut(at) else { return false };
-        let rest = left.checked_sub(len);
-        *left = rest.unwrap_or(0);
-        if end && rest.is_some() {
-            self.late.remove(at);
-            if self.late.is_empty() {
-                self.late = Vec::new();
+        let Some((_, Late::Answered { left, last })) = self.late.get_mut(at) else { return false };
+        match left.checked_sub(len) {
+            None => {
+                self.late.remove(at);
+                self.reset(out, sid, ErrorCode::FlowControlError);
             }
-        } else if rest.is_none_or(|rest| rest == 0) {
-            self.late.remove(at);
-            let code = if rest.is_none() { ErrorCode::FlowControlError } else { ErrorCode::NoError };
-            self.reset(out, sid, code);
+            Some(_) if end => {
+                self.late.remove(at);
+                if self.late.is_empty() {
+                    self.late = Vec::new();
+                }
+            }
+            Some(0) if !*last => {
+                (*left, *last) = (LAST_CREDIT, true);
+                write::window_update(out, sid, LAST_CREDIT);
+            }
+            Some(0) => {
+                self.late.remove(at);
+                //= rfc9113#8.1 after a complete response a server MAY ask with NO_ERROR that the request be given up
+                self.reset(out, sid, ErrorCode::NoError);
+            }
+            Some(rest) => *left = rest,
         }
         true
     }
@@ -280,11 +294,9 @@ impl H2Conn {
     }
 
     fn answered_early(&mut self, out: &mut Vec<u8>, stream: &Stream) {
-        match stream.receive.available() {
-            //= rfc9113#8.1 after a complete response a server MAY ask with NO_ERROR that the request be given up
-            0 => self.reset(out, stream.sid, ErrorCode::NoError),
-            left => self.remember(out, stream.sid, Late::Answered(left)),
-        }
+        self.remember(out, stream.sid, Late::Answered { left: stream.receive.available(), last: false });
+        // one that has sent all it may hears of it now
+        self.late_data(out, stream.sid, 0, false);
     }
 
     /// The connection ends for an error. Nothing follows.
