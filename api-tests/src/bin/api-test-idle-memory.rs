@@ -34,12 +34,12 @@ enum Speaks {
 }
 
 const WAYS: [Way; 6] = [
-    Way { name: "ws", speaks: Speaks::Ws, tls: false, limit: 520, part: 1 },
-    Way { name: "http/1", speaks: Speaks::Http1, tls: false, limit: 700, part: 1 },
+    Way { name: "ws", speaks: Speaks::Ws, tls: false, limit: 450, part: 1 },
+    Way { name: "http/1", speaks: Speaks::Http1, tls: false, limit: 525, part: 1 },
     Way { name: "h2c", speaks: Speaks::Http2, tls: false, limit: 1500, part: 2 },
-    Way { name: "wss", speaks: Speaks::Ws, tls: true, limit: 6000, part: 5 },
-    Way { name: "https", speaks: Speaks::Http1, tls: true, limit: 6000, part: 5 },
-    Way { name: "h2", speaks: Speaks::Http2, tls: true, limit: 8000, part: 5 },
+    Way { name: "wss", speaks: Speaks::Ws, tls: true, limit: 5000, part: 5 },
+    Way { name: "https", speaks: Speaks::Http1, tls: true, limit: 5000, part: 5 },
+    Way { name: "h2", speaks: Speaks::Http2, tls: true, limit: 6500, part: 5 },
 ];
 
 /// The certificate that the examples have for localhost.
