@@ -11,6 +11,8 @@ use std::fmt;
 pub struct Fields {
     wire: Vec<u8>,
     index: Vec<Entry>,
+    /// The [`kind`]s of the names: most that are asked for aren't there.
+    kinds: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -77,6 +79,7 @@ impl Fields {
         self.wire.extend_from_slice(value);
         self.wire.extend_from_slice(b"\r\n");
         self.index.push(Entry { start: start as u32, name_len: name.len() as u32, end: self.wire.len() as u32 });
+        self.kinds |= kind(name.as_bytes());
         Ok(())
     }
 
@@ -101,13 +104,13 @@ impl Fields {
     /// # Errors
     /// [`FieldError::TooMuch`]; those before are there then.
     pub fn add_missing(&mut self, other: &Self) -> Result<(), FieldError> {
-        let before = self.index.len();
+        let (before, kinds) = (self.index.len(), self.kinds);
         for entry in &other.index {
             let (start, end) = (entry.start as usize, entry.end as usize);
             let line = other.wire.get(start..end).unwrap_or_default();
             let name = line.get(..entry.name_len as usize).unwrap_or_default();
             let mine = self.index.get(..before).unwrap_or_default();
-            if values_of(mine, &self.wire, name).next().is_some() {
+            if kinds & kind(name) != 0 && values_of(mine, &self.wire, name).next().is_some() {
                 continue;
             }
             let at = self.wire.len();
@@ -116,6 +119,7 @@ impl Fields {
             }
             self.wire.extend_from_slice(line);
             self.index.push(Entry { start: at as u32, name_len: entry.name_len, end: self.wire.len() as u32 });
+            self.kinds |= kind(name);
         }
         Ok(())
     }
@@ -127,7 +131,9 @@ impl Fields {
 
     /// Every value of `name`, compared without case, in the order they were added.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        values_of(&self.index, &self.wire, name.as_bytes())
+        let name = name.as_bytes();
+        let index = if self.kinds & kind(name) == 0 { &[] } else { self.index.as_slice() };
+        values_of(index, &self.wire, name)
     }
 
     /// Whether a field of that name, compared without case, is there.
@@ -168,7 +174,14 @@ impl Fields {
     pub fn clear(&mut self) {
         self.wire.clear();
         self.index.clear();
+        self.kinds = 0;
     }
+}
+
+/// A bit for the names of this length and first letter in any case.
+fn kind(name: &[u8]) -> u32 {
+    let first = name.first().map_or(0, |b| b | 0x20);
+    1 << ((name.len() + usize::from(first)) % 32)
 }
 
 /// The values of these fields that have a name, compared without case.

@@ -249,9 +249,10 @@ impl Mount {
     pub fn validate(&self) -> Result<(), MountError> {
         // A mountpoint is right if it is what its own encoding decodes to.
         let point = self.mountpoint.as_bytes();
-        let (mut coded, mut clean) = (Vec::new(), Vec::new());
+        let (mut coded, mut clean) = (Vec::new(), String::new());
         percent_encode(point, Encode::Path, &mut coded);
-        if decode_path(&coded, &mut clean).is_err() || clean != point {
+        let coded = String::from_utf8(coded).map_err(|_| MountError::Mountpoint)?;
+        if decode_path(&coded, &mut clean).is_err() || clean.as_bytes() != point {
             return Err(MountError::Mountpoint);
         }
         match &self.kind {

@@ -79,24 +79,35 @@ const fn hex(byte: u8) -> Option<u8> {
     }
 }
 
-/// Appends the decoded and normalised form of the path `raw` (without query)
-/// to `out`. On success what was appended starts with `/`, has no empty, `.`
-/// or `..` segment, no NUL, and is UTF-8; `..` at the root stays at the root.
-/// On error `out` is as it was.
+/// Makes `out` the decoded and normalised form of the path `raw` (without query), in the memory that it has.
+/// It starts with `/` and has no empty, `.` or `..` segment and no NUL; `..` at the root stays at the root.
+/// On error `out` is empty.
 ///
 /// # Errors
 /// [`UriError`]: see its variants.
-pub fn decode_path(raw: &[u8], out: &mut Vec<u8>) -> Result<(), UriError> {
-    let base = out.len();
-    let done = append_path(raw, out, base);
-    if done.is_err() {
-        out.truncate(base);
+pub fn decode_path(raw: &str, out: &mut String) -> Result<(), UriError> {
+    out.clear();
+    if is_plain(raw.as_bytes()) {
+        out.push_str(raw);
+        return Ok(());
     }
-    done
+    let mut bytes = std::mem::take(out).into_bytes();
+    write_path(raw.as_bytes(), &mut bytes)?;
+    *out = String::from_utf8(bytes).map_err(|_| UriError::NotUtf8)?;
+    Ok(())
+}
+
+/// Whether a path is its own decoded and normalised form, as most are. All bytes are looked at, not just those up to
+/// the first that isn't: so many are looked at at once.
+fn is_plain(raw: &[u8]) -> bool {
+    let coded = raw.iter().fold(false, |coded, b| coded | (*b == b'%') | (*b == 0));
+    let pairs = raw.iter().zip(raw.get(1..).unwrap_or_default());
+    let odd = pairs.fold(false, |odd, (a, b)| odd | ((*a == b'/') & ((*b == b'/') | (*b == b'.'))));
+    raw.first() == Some(&b'/') && !coded && !odd
 }
 
 //= rfc3986#5.2.4
-fn append_path(raw: &[u8], out: &mut Vec<u8>, base: usize) -> Result<(), UriError> {
+fn write_path(raw: &[u8], out: &mut Vec<u8>) -> Result<(), UriError> {
     let mut bytes = Decoded { rest: raw };
     match bytes.next() {
         Some(Ok((b'/', false))) => out.push(b'/'),
@@ -110,26 +121,23 @@ fn append_path(raw: &[u8], out: &mut Vec<u8>, base: usize) -> Result<(), UriErro
             out.push(byte);
             continue;
         }
-        if !drop_dots(out, base, segment) && out.len() > segment {
+        if !drop_dots(out, segment) && out.len() > segment {
             out.push(b'/');
         }
         segment = out.len();
     }
-    drop_dots(out, base, segment);
-    let path = out.get(base..).unwrap_or_default();
-    str::from_utf8(path).map_err(|_| UriError::NotUtf8)?;
+    drop_dots(out, segment);
     Ok(())
 }
 
 /// Removes the last segment, which starts at `segment`, if it is `.`, and
 /// also the one before it if it is `..`. What is left ends in `/`.
-fn drop_dots(out: &mut Vec<u8>, base: usize, segment: usize) -> bool {
+fn drop_dots(out: &mut Vec<u8>, segment: usize) -> bool {
     match out.get(segment..) {
         Some(b".") => out.truncate(segment),
         Some(b"..") => {
-            let parents = out.get(base..segment.saturating_sub(1)).unwrap_or_default();
-            let keep = memrchr(b'/', parents).map_or(1, |slash| slash + 1);
-            out.truncate(base + keep);
+            let parents = out.get(..segment.saturating_sub(1)).unwrap_or_default();
+            out.truncate(memrchr(b'/', parents).map_or(1, |slash| slash + 1));
         }
         _ => return false,
     }

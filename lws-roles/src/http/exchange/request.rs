@@ -77,8 +77,8 @@ impl Exchange {
         //= rfc9110#10.1.1 a server MUST ignore 100-continue in an HTTP/1.0 request
         let odd_expectation =
             t.head.version() != Version::Http10 && t.head.has(Token::Expect) && !t.head.expect_continue();
-        let target = t.head.uri();
-        let wants_tls = !target.starts_with('/') && url::parse_absolute(target).is_ok_and(|url| url.scheme.is_tls());
+        let wants_tls =
+            !t.head.is_origin_form() && url::parse_absolute(t.head.uri()).is_ok_and(|url| url.scheme.is_tls());
         self.expects = has_body && t.head.expect_continue();
         // a final response instead of 100: whether the body follows can't be known then
         t.keep_alive &= !self.expects;

@@ -208,7 +208,8 @@ impl Fields {
     //= rfc9110#7.6.1 connection options are case-insensitive
     #[must_use]
     pub fn connection_has(&self, option: &str) -> bool {
-        self.list(Token::Connection).any(|element| element.eq_ignore_ascii_case(option))
+        let is_it = |element: &[u8]| element.trim_ascii().eq_ignore_ascii_case(option.as_bytes());
+        self.values(Token::Connection).any(|value| value.split(|b| *b == b',').any(is_it))
     }
 
     /// The protocols that `Upgrade` offers, in order of preference, when

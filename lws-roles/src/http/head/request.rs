@@ -35,7 +35,7 @@ pub struct RequestHead {
     version: Version,
     body: BodyKind,
     uri: Span,
-    path: Span,
+    path: String,
     query: Span,
     host: Option<Span>,
 }
@@ -57,7 +57,7 @@ impl RequestHead {
 
     /// The bytes that it has on the heap.
     pub(crate) fn capacity(&self) -> usize {
-        self.fields.capacity() + self.args.capacity() * size_of::<Arg>()
+        self.fields.capacity() + self.args.capacity() * size_of::<Arg>() + self.path.capacity()
     }
 
     /// Forgets the request and keeps the memory for the next.
@@ -68,7 +68,7 @@ impl RequestHead {
         self.version = Version::default();
         self.body = BodyKind::None;
         self.uri = Span::default();
-        self.path = Span::default();
+        self.path.clear();
         self.query = Span::default();
         self.host = None;
     }
@@ -158,7 +158,7 @@ impl RequestHead {
                 Ok((host, Some(_))) if !host.is_empty() => {}
                 _ => return Err(HeadError::Uri),
             }
-            self.path = self.uri;
+            self.path.push_str(target);
             return Ok(());
         }
         if target == "*" {
@@ -166,11 +166,12 @@ impl RequestHead {
             if self.method != Method::Options {
                 return Err(HeadError::Uri);
             }
-            self.path = self.uri;
+            self.path.push_str(target);
             return Ok(());
         }
+        // all bytes again, so that many are looked at at once
         //= rfc9112#3.2 a request-target has no fragment
-        if target.contains('#') {
+        if target.bytes().fold(false, |found, b| found | (b == b'#')) {
             return Err(HeadError::Uri);
         }
         if target.starts_with('/') {
@@ -188,17 +189,14 @@ impl RequestHead {
             self.path_and_query(head, rest)
         } else {
             // `http://host` or `http://host?query`: the path is `/`.
-            self.path = self.push(|out| out.push(b'/')).ok_or(HeadError::Uri)?;
+            self.path.push('/');
             self.arguments(head, rest.strip_prefix('?').unwrap_or_default())
         }
     }
 
     fn path_and_query(&mut self, head: &[u8], target: &str) -> Result<(), HeadError> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let mut done = Ok(());
-        let span = self.push(|out| done = uri::decode_path(path.as_bytes(), out));
-        done.map_err(uri_error)?;
-        self.path = span.ok_or(HeadError::Uri)?;
+        uri::decode_path(path, &mut self.path).map_err(uri_error)?;
         self.arguments(head, query)
     }
 
@@ -214,14 +212,6 @@ impl RequestHead {
             self.args.push(Arg { name, value });
         }
         Ok(())
-    }
-
-    /// Appends to the buffer and returns what was appended.
-    fn push(&mut self, append: impl FnOnce(&mut Vec<u8>)) -> Option<Span> {
-        let buf = self.fields.buf_mut();
-        let start = buf.len();
-        append(buf);
-        Span::new(start, buf.len() - start)
     }
 
     /// The header fields.
@@ -255,12 +245,17 @@ impl RequestHead {
         self.fields.text(self.uri)
     }
 
+    /// Whether the target is a path with an optional query, as nearly all are (RFC 9112 3.2.1).
+    pub(crate) fn is_origin_form(&self) -> bool {
+        self.fields.bytes(self.uri).first() == Some(&b'/')
+    }
+
     /// The path, decoded and without dot segments or repeated slashes: it
     /// starts with `/` and never leaves the root. For `OPTIONS *` it is `*`
     /// and for CONNECT `host:port`.
     #[must_use]
     pub fn path(&self) -> &str {
-        self.fields.text(self.path)
+        &self.path
     }
 
     /// What follows the first `?`, as it was sent; empty if there is none.
@@ -312,7 +307,7 @@ impl RequestHead {
     /// Whether [`upgrade`](Self::upgrade) has this protocol, in any case.
     #[must_use]
     pub fn upgrade_has(&self, protocol: &str) -> bool {
-        self.upgrade().any(|p| p.eq_ignore_ascii_case(protocol))
+        self.fields.has(Token::Upgrade) && self.upgrade().any(|p| p.eq_ignore_ascii_case(protocol))
     }
 
     /// Whether the client waits for `100 Continue` before it sends the body.
