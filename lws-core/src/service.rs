@@ -240,12 +240,9 @@ impl Service {
     }
 
     fn leave_binding(&mut self, id: WsiId) {
-        let Some(conn) = self.slots.get(id) else { return };
+        let Some(conn) = self.slots.get(id).filter(|c| self.is_member(id, c)) else { return };
         let pos = conn.member_pos;
         let Some(binding) = self.bindings.get_mut(conn.binding.0 as usize) else { return };
-        if binding.members.get(pos as usize) != Some(&id) {
-            return;
-        }
         binding.members.swap_remove(pos as usize);
         let moved = binding.members.get(pos as usize).copied();
         if let Some(conn) = moved.and_then(|moved| self.slots.get_mut(moved)) {
@@ -253,8 +250,17 @@ impl Service {
         }
     }
 
+    /// Whether the binding that a connection names counts it among its members.
+    fn is_member(&self, id: WsiId, conn: &Conn) -> bool {
+        let binding = self.bindings.get(conn.binding.0 as usize);
+        binding.is_some_and(|b| b.members.get(conn.member_pos as usize) == Some(&id))
+    }
+
     /// Moves a connection's membership. Its session is the caller's business.
     pub(crate) fn rebind(&mut self, id: WsiId, to: BindingId) {
+        if self.slots.get(id).is_some_and(|c| c.binding == to && self.is_member(id, c)) {
+            return;
+        }
         self.leave_binding(id);
         if let Some(conn) = self.slots.get_mut(id) {
             conn.binding = to;

@@ -9,8 +9,9 @@ use core::fmt;
 use super::super::token::Token;
 use super::{HeadError, HeadLimits, MAX_HEADERS, Version};
 
-/// Fields that the first attempt has room for.
+/// Fields that a small table has room for, and bytes of fields beyond which it isn't tried.
 const FEW_HEADERS: usize = 24;
+const FEW_BYTES: usize = 1024;
 
 /// A range of the buffer. Heads are bounded far below 4 GB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,11 +73,10 @@ impl Fields {
         self.clear();
         let section = head.get(fields_at..).ok_or(HeadError::Field)?;
         // Most heads are small, and a small table costs less to set up.
-        match self.index::<FEW_HEADERS>(head, section, limits) {
-            Err(HeadError::TooManyFields) if limits.headers > FEW_HEADERS => {
-                self.index::<MAX_HEADERS>(head, section, limits)?;
-            }
-            done => done?,
+        let few = (section.len() <= FEW_BYTES).then(|| self.index::<FEW_HEADERS>(head, section, limits));
+        match few {
+            Some(Err(HeadError::TooManyFields)) | None => self.index::<MAX_HEADERS>(head, section, limits)?,
+            Some(done) => done?,
         }
         self.buf.extend_from_slice(head);
         Ok(())
