@@ -34,7 +34,8 @@ pub(crate) const ALL: &[Case] = &[
     case("dispatch_of_1k", 1_000, || turn::dispatch(1_000)),
     case("dispatch_of_10k", 10_000, || turn::dispatch(10_000)),
     case("turn_empty", 1, turn::empty),
-    case("turn_ws_echo_20", 1, turn::ws_echo),
+    case("turn_ws_echo_20", 1, || turn::ws_echo(1)),
+    case("turn_ws_echo_20_at_once_16", 16, || turn::ws_echo(16)),
     case("turn_http_response", 1, || turn::http_get(1)),
     case("turn_http_response_pipelined_16", 16, || turn::http_get(16)),
 ];

@@ -176,8 +176,8 @@ fn answer_len(cx: &mut Context, client: &mut TcpStream, request: &[u8]) -> usize
     len
 }
 
-/// Receives a message of 20 bytes and sends it back.
-pub(super) fn ws_echo() -> Call {
+/// Receives `depth` messages of 20 bytes at once and sends each back.
+pub(super) fn ws_echo(depth: usize) -> Call {
     let (mut cx, mut client) = connected();
     let handshake = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
@@ -185,8 +185,8 @@ pub(super) fn ws_echo() -> Call {
     let head = FrameHead { fin: true, rsv: 0, opcode: Opcode::Binary, mask: Some([1, 2, 3, 4]), len: 20 };
     let mut frame = head.encode().as_slice().to_vec();
     frame.extend_from_slice(&[b'x'; 20]);
-    let mut answer = [0; 22];
-    Box::new(move || exchange(&mut cx, &mut client, &frame, &mut answer))
+    let (frames, mut answers) = (frame.repeat(depth), vec![0; 22 * depth]);
+    Box::new(move || exchange(&mut cx, &mut client, &frames, &mut answers))
 }
 
 /// Receives `depth` requests at once and answers each from a callback.
