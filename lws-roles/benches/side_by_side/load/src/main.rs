@@ -11,6 +11,7 @@ mod fanout;
 mod idle;
 mod net;
 mod stats;
+mod tickets;
 
 use args::Args;
 

@@ -2,9 +2,10 @@
 //! out. Set up with blocking calls in batches, then used without blocking.
 
 use crate::codec::Codec;
+use crate::tickets::Tickets;
 use mio::net::TcpStream as MioStream;
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{ClientSessionMemoryCache, Resumption};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -115,8 +116,7 @@ pub fn tls_config(alpn: &str, resume: bool) -> Arc<ClientConfig> {
         .with_custom_certificate_verifier(Arc::new(AcceptAny))
         .with_no_client_auth();
     c.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-    c.resumption =
-        if resume { Resumption::store(Arc::new(ClientSessionMemoryCache::new(1024))) } else { Resumption::disabled() };
+    c.resumption = if resume { Resumption::store(Arc::new(Tickets::default())) } else { Resumption::disabled() };
     Arc::new(c)
 }
 
