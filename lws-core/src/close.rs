@@ -32,7 +32,13 @@ impl Context {
             let Some(id) = self.svc.closing.pop_front() else { return };
             let Some(conn) = self.svc.conn_mut(id) else { continue };
             let dead = conn.close.is_abort() || conn.io.is_none() || conn.phase != Phase::Open;
-            if dead { self.bury(id) } else { self.begin_farewell(id) }
+            if dead {
+                // not its farewell, but what it had to say
+                self.svc.flush(id);
+                self.bury(id);
+            } else {
+                self.begin_farewell(id);
+            }
         }
         if !self.svc.dying.is_empty() {
             self.end_dying_vhosts();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   poll(until the next timer) -> note readiness -> timers due -> read -> some TLS handshakes -> settle
-//!   settle: deferred callbacks -> one WRITEABLE each -> deferred -> one write each -> reap
+//!   settle: deferred callbacks -> one WRITEABLE each -> deferred -> reap -> one write each
 //! ```
 //!
 //! Whatever code asks for during a turn is queued and met here, later in the same turn or, when it
@@ -43,6 +43,8 @@ impl Context {
         // a storm of new connections mustn't starve those that are up
         for _ in 0..self.svc.handshakes.len().min(self.svc.limits.handshakes_per_turn) {
             if let Some(id) = self.svc.handshakes.pop_front() {
+                // a step takes as long as many messages: nothing that is ready to leave waits for it
+                self.part();
                 self.read(id);
             }
         }
@@ -59,10 +61,16 @@ impl Context {
             }
         }
         self.run_deferred();
-        self.svc.flush_touched();
-        self.reap();
+        self.part();
         self.svc.turn_data = None;
         latency::turn_over(&mut self.svc);
+    }
+
+    /// What is to end takes its leave, and all that was written leaves. In this order, so that last words go with what
+    /// was said before them.
+    fn part(&mut self) {
+        self.reap();
+        self.svc.flush_touched();
     }
 
     fn fire_due(&mut self) {
@@ -306,9 +314,14 @@ impl Context {
 
     fn shake_hands(&mut self, id: WsiId) {
         let Self { svc, users, .. } = self;
-        let ready = svc.conn(id).is_some_and(|c| c.takes_rx() && c.has(flag::READABLE));
-        if ready && crate::tls::handshake::readable(svc, users, id) {
+        if !svc.conn(id).is_some_and(|c| c.takes_rx() && c.has(flag::READABLE)) {
+            return;
+        }
+        if crate::tls::handshake::readable(svc, users, id) {
             svc.queue_read(id);
+        } else if svc.conn(id).is_some_and(|c| c.phase == Phase::Open) {
+            // a request as a rule: its answer leaves with the handshake's last words
+            self.read(id);
         }
     }
 

@@ -4,7 +4,7 @@
 mod common;
 mod tls_fake;
 
-use common::{Log, User, create, pass, pattern, settle};
+use common::{Log, User, create, pass, pattern, received, settle};
 use lws_core::{Close, ConnectInfo, Context, MemoryOptions, Reason, TlsState, VhostId, Write};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -51,6 +51,44 @@ fn rfc8446_6_1_a_close_sends_what_is_pending_then_close_notify_then_the_end() {
         assert_eq!((far.state, &far.error), (TlsState::PeerClosed, &None), "{len} {capacity}");
         assert!(far.ended(&mut cx));
         assert_eq!((log.count("RawClose"), log.count("WsiDestroy"), cx.connections(), timers(&cx)), (1, 1, 0, 0));
+    }
+}
+
+#[test]
+fn a_short_connection_costs_two_writes() {
+    // the request with the end of the handshake, or in a segment of its own, by then
+    for together in [true, false] {
+        let log = Log::default();
+        let user = User::new(&log).on(|wsi, reason, _| match reason {
+            Reason::RawRx(_) => {
+                wsi.write(b"answer", Write::Raw)?;
+                Err(Close::NORMAL)
+            }
+            _ => Ok(()),
+        });
+        let (mut cx, _) = create(calm(), serving("s", "web", user, &Server::default()));
+        let mut far = Far::begin(&mut cx, "s", &[]);
+        let hello = std::mem::take(&mut far.out);
+        far.raw(&mut cx, &hello);
+        let flight = received(&mut cx, far.peer);
+        far.feed(&flight);
+        assert_eq!(cx.stats().writes, 1, "the server's flight");
+        let mut last = std::mem::take(&mut far.out);
+        let request = far.seal(b"ask\n");
+        if together {
+            last.extend(request);
+            far.raw(&mut cx, &last);
+        } else {
+            for part in [last, request] {
+                assert_eq!(cx.memory().unwrap().peer_send(far.peer, &part), part.len());
+            }
+            settle(&mut cx);
+        }
+        assert_eq!(cx.stats().writes, 2, "ticket, answer and close_notify");
+        far.pump(&mut cx);
+        assert_eq!((far.take(), far.state), (b"answer".to_vec(), TlsState::PeerClosed));
+        assert!(far.ended(&mut cx));
+        assert_eq!((log.count("RawClose"), cx.stats().writes, cx.connections()), (1, 2, 0));
     }
 }
 

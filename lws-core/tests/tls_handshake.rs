@@ -6,6 +6,8 @@ mod tls_fake;
 
 use common::{Log, User, create, ended, pass, received, settle, until};
 use lws_core::{Close, Context, ContextBuilder, MemoryOptions, Reason, TlsState, VhostReason, Write};
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 use tls_fake::far::{Far, client_side};
 use tls_fake::{BARE_ALERT, HANDSHAKE, Server, calm, heard, record, serving, timers};
@@ -470,6 +472,37 @@ fn open_connections_are_served_between_handshakes() {
     settle(&mut cx);
     let asked = cx.next_timeout();
     assert!(asked.is_none_or(|t| t > Duration::from_secs(1)), "and none is queued for nothing: {asked:?}");
+}
+
+#[test]
+fn an_answer_that_is_ready_leaves_before_the_next_step_of_a_handshake() {
+    let log = Log::default();
+    let at_adopt = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&at_adopt);
+    let user = User::new(&log).on(move |wsi, reason, _| {
+        match reason {
+            Reason::RawRx(data) => drop(wsi.write(data, Write::Raw)?),
+            Reason::RawAdopt => seen.borrow_mut().push(wsi.vhost().stats().writes),
+            _ => {}
+        }
+        Ok(())
+    });
+    let (mut cx, _) = create(calm(), serving("server", "web", user, &Server::default()));
+    let mut storm: Vec<Far> = (0..3).map(|_| Far::begin(&mut cx, "server", &[])).collect();
+    for far in &mut storm {
+        let hello = std::mem::take(&mut far.out);
+        far.raw(&mut cx, &hello);
+        let some = received(&mut cx, far.peer);
+        far.feed(&some);
+    }
+    for far in &mut storm {
+        let mut last = std::mem::take(&mut far.out);
+        last.extend(far.seal(b"ask\n"));
+        assert_eq!(cx.memory().unwrap().peer_send(far.peer, &last), last.len());
+    }
+    cx.service(Some(Duration::from_secs(9))).unwrap();
+    // all of them in one turn, which answers each before it goes on with the next
+    assert_eq!((&at_adopt.borrow()[..], cx.stats().writes), (&[3, 4, 5][..], 6));
 }
 
 #[test]

@@ -291,7 +291,6 @@ fn established(svc: &mut Service, users: &mut Users, id: WsiId) {
         speak(svc, id, &alpn);
     }
     dispatch::start(svc, users, id);
-    svc.queue_read(id);
 }
 
 /// Gives a server's connection the role that speaks what ALPN chose, where that isn't its vhost's.
@@ -357,7 +356,6 @@ fn plain_text(svc: &mut Service, users: &mut Users, id: WsiId, received: &[u8]) 
     }
     svc.keep_rest(id, received);
     dispatch::start(svc, users, id);
-    svc.queue_read(id);
 }
 
 /// The role that the vhost has for connections that don't speak its own, bound to the protocol it
