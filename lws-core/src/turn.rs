@@ -111,18 +111,26 @@ impl Context {
         }
     }
 
+    /// Until something happens, the first timer or `deadline`. While the loop is busy nothing has to be known of the
+    /// first timer but that it isn't due: which it is, of all that have been postponed, is found out when nothing
+    /// happens.
     fn sleep(&mut self, deadline: Option<u64>) -> io::Result<()> {
         let svc = &mut self.svc;
-        let until = if svc.has_work() {
-            Some(svc.now_us)
-        } else {
-            match (deadline, svc.timers.next()) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (one, other) => one.or(other),
+        let deadline = if svc.has_work() { Some(svc.now_us) } else { deadline };
+        let mut timer = svc.timers.not_before();
+        loop {
+            let until = deadline.into_iter().chain(timer).min();
+            svc.net.poll(&mut svc.clock, until, &mut svc.ready)?;
+            svc.now_us = svc.clock.monotonic_us();
+            let comes = |at: Option<u64>| at.is_some_and(|at| at <= svc.now_us);
+            if !svc.ready.is_empty() || comes(deadline) || !comes(timer) {
+                break;
             }
-        };
-        svc.net.poll(&mut svc.clock, until, &mut svc.ready)?;
-        svc.now_us = svc.clock.monotonic_us();
+            timer = svc.timers.next();
+            if comes(timer) {
+                break;
+            }
+        }
         svc.clock.publish();
         Ok(())
     }

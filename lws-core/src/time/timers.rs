@@ -6,12 +6,15 @@
 //!
 //! Nearly every received packet pushes some timeout later. Postponing therefore only stores the
 //! new deadline in the timer; its heap entry keeps the old one, which is a lower bound, and is
-//! settled when it reaches the head:
+//! settled when it is at the head and somebody has to know exactly:
 //!
 //! ```text
-//! schedule ──> settled ── reschedule later ──> stale ── reaches the head ──> settled ──> fired
+//! schedule ──> settled ── reschedule later ──> stale ── its old time comes, or `next` ──> settled ──> fired
 //!                 └── reschedule earlier: moved at once       cancel: from anywhere
 //! ```
+//!
+//! A loop that is busy asks for `not_before`, so that it settles each timer once in the time that it was
+//! set to, however often it was postponed.
 //!
 //! A timer costs 24 bytes in the heap and 24 plus its payload in the slab; both keep their high
 //! water mark. Times are absolute microseconds of whatever clock the caller uses. Nothing here
@@ -136,6 +139,11 @@ impl<T> Timers<T> {
         self.slot(id).map(|slot| slot.want.deadline_us)
     }
 
+    /// A time before which no timer fires, without settling any; `None` without timers.
+    pub(crate) fn not_before(&self) -> Option<u64> {
+        self.heap.first().map(|head| head.key.deadline_us)
+    }
+
     /// When the first timer fires, exactly; `None` without timers.
     pub(crate) fn next(&mut self) -> Option<u64> {
         self.settled_head().map(|key| key.deadline_us)
@@ -149,6 +157,9 @@ impl<T> Timers<T> {
 
     /// Takes out the first timer if it belongs to `round`.
     pub(crate) fn pop_round(&mut self, round: Round) -> Option<(TimerId, T)> {
+        if self.not_before()? > round.0.deadline_us {
+            return None;
+        }
         let head = self.settled_head()?;
         if head.deadline_us > round.0.deadline_us || head.seq >= round.0.seq {
             return None;
@@ -415,6 +426,7 @@ mod tests {
         Reschedule(usize, u64),
         Cancel(usize),
         Advance(u64),
+        Next,
     }
 
     fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -425,6 +437,7 @@ mod tests {
                 4 => (any::<prop::sample::Index>(), 0u64..60).prop_map(|(i, at)| Op::Reschedule(i.index(1 << 16), at)),
                 1 => any::<prop::sample::Index>().prop_map(|i| Op::Cancel(i.index(1 << 16))),
                 2 => (0u64..15).prop_map(Op::Advance),
+                2 => Just(Op::Next),
             ],
             0..400,
         )
@@ -466,6 +479,9 @@ mod tests {
                             model.remove(&key);
                         }
                     }
+                    Op::Next => {
+                        prop_assert_eq!(timers.next(), model.first_key_value().map(|((at, _), _)| *at));
+                    }
                     Op::Advance(by) => {
                         now += by;
                         while let Some((id, n)) = timers.pop_due(now) {
@@ -479,8 +495,9 @@ mod tests {
                 }
                 timers.check();
                 prop_assert_eq!(timers.len(), model.len());
-                prop_assert_eq!(timers.next(), model.first_key_value().map(|((at, _), _)| *at));
-                timers.check();
+                let first = model.first_key_value().map(|((at, _), _)| *at);
+                prop_assert_eq!(timers.not_before().is_some(), first.is_some());
+                prop_assert!(timers.not_before() <= first);
                 for &(id, key) in &all {
                     prop_assert_eq!(timers.deadline(id), key.map(|(at, _)| at));
                     prop_assert_eq!(timers.contains(id), key.is_some());
