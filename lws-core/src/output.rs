@@ -23,8 +23,9 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 
-/// Connections touched in one turn or one callback beyond which they are flushed before it ends, so
-/// that a broadcast doesn't hold a buffer for each receiver.
+/// Connections touched in one turn or one callback that are flushed before another is: a broadcast doesn't
+/// hold a buffer for each receiver, and what was written is still in the processor's cache. Never between the
+/// parts of what one connection is told, so that they are one send.
 const MAX_TOUCHED: usize = 32;
 
 /// A touched stream counts less: it has a buffer, but no write of its own.
@@ -67,12 +68,13 @@ impl Service {
     ) -> Result<R, WriteError> {
         self.stats.lws_writes += 1;
         latency::writes(self, id);
+        // before, not after: what this one has begun to say is to leave in one piece
+        if self.conn(id).is_some_and(|c| !c.has(flag::TOUCHED)) {
+            self.flush_many();
+        }
         let result = self.with_tx(id, f).unwrap_or(Err(WriteError::Gone));
         if result.is_err() {
             latency::write_failed(self, id);
-        }
-        if self.has_many_touched() {
-            self.flush_touched();
         }
         result
     }
@@ -109,8 +111,11 @@ impl Service {
         }
     }
 
-    pub(crate) fn has_many_touched(&self) -> bool {
-        self.touched.len() + self.touched_streams.len() / STREAMS_PER_TOUCH >= MAX_TOUCHED
+    /// Sends what touched connections have queued, when there are many.
+    pub(crate) fn flush_many(&mut self) {
+        if self.touched.len() + self.touched_streams.len() / STREAMS_PER_TOUCH >= MAX_TOUCHED {
+            self.flush_touched();
+        }
     }
 
     /// Sends what a connection has queued, and what the streams have that it carries. A dead socket

@@ -38,6 +38,7 @@ impl Context {
         for _ in 0..self.svc.readable.len() {
             if let Some(id) = self.svc.readable.pop_front() {
                 self.read(id);
+                self.svc.flush_many();
             }
         }
         // a storm of new connections mustn't starve those that are up
@@ -58,6 +59,7 @@ impl Context {
         for _ in 0..self.svc.writeable.len() {
             if let Some(id) = self.svc.writeable.pop_front() {
                 self.writeable(id);
+                self.svc.flush_many();
             }
         }
         self.run_deferred();
@@ -267,9 +269,6 @@ impl Context {
         latency::writeable(&mut self.svc, id);
         run(&mut self.svc, &mut self.users, id, |rx, cx| rx.writeable(cx));
         latency::writeable_over(&mut self.svc, id);
-        if self.svc.has_many_touched() {
-            self.svc.flush_touched();
-        }
     }
 
     /// Gives a connection what waits for it: its stash, then what the kernel has.

@@ -115,6 +115,33 @@ fn a_callback_writes_on_itself_and_on_another_in_one_turn() {
 }
 
 #[test]
+fn an_answer_in_parts_is_one_send_however_many_are_answered_in_a_turn() {
+    const MANY: usize = 200;
+    for when_writeable in [false, true] {
+        let log = Log::default();
+        let user = User::new(&log).on(move |wsi, reason, _| {
+            if when_writeable && matches!(reason, Reason::RawRx(_)) {
+                wsi.callback_on_writable();
+            } else if matches!(reason, Reason::RawRx(_) | Reason::RawWriteable) {
+                wsi.write(b"head ", Write::Raw)?;
+                wsi.write(b"body", Write::Raw)?;
+            }
+            Ok(())
+        });
+        let (mut cx, _) = create(calm(), server("bytes", user));
+        let peers: Vec<_> = (0..MANY).map(|_| peer(&mut cx)).collect();
+        for &p in &peers {
+            assert_eq!(cx.memory().unwrap().peer_send(p, b"ask"), 3);
+        }
+        cx.service(Some(Duration::from_secs(9))).unwrap();
+        assert_eq!(cx.stats().writes, MANY as u64);
+        for &p in &peers {
+            assert_eq!(received(&mut cx, p), b"head body");
+        }
+    }
+}
+
+#[test]
 fn what_the_last_callback_of_a_connection_writes_to_another_leaves_without_a_further_event() {
     let first = Rc::new(Cell::new(None::<WsiId>));
     let user = {
