@@ -432,6 +432,12 @@ impl Cx<'_> {
         }
     }
 
+    /// The role looks now at what user code has left, as [`RoleRx::kicked`] would: it isn't called for that again
+    /// at the end of the turn.
+    pub fn kick_met(&mut self) {
+        self.svc.kick_met(self.id);
+    }
+
     /// Sends `len` bytes of a file from `offset` by the kernel, without copying them through here.
     /// Gives the bytes sent, at most `len` and often fewer; 0 when the socket is full (ask for
     /// WRITEABLE). `Ok(None)` when this connection can't (simulated, or output waits): read and

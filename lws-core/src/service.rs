@@ -340,6 +340,15 @@ impl Service {
         }
     }
 
+    /// The role has looked already. The entry mostly is the last one; anywhere else it is left, and does nothing.
+    pub(crate) fn kick_met(&mut self, id: WsiId) {
+        let Some(conn) = self.slots.get_mut(id).filter(|c| c.has(flag::KICKED)) else { return };
+        conn.clear(flag::KICKED);
+        if matches!(self.deferred.back(), Some(Deferred::Kick(last)) if *last == id) {
+            self.deferred.pop_back();
+        }
+    }
+
     pub(crate) fn close_later(&mut self, id: WsiId, close: Close) {
         let Some(conn) = self.slots.get_mut(id) else { return };
         let closing = matches!(conn.phase, Phase::Farewell(_)) || conn.has(flag::CLOSING);

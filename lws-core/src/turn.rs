@@ -211,7 +211,7 @@ impl Context {
                 Deferred::Failed(id, why) => crate::connect::failed(svc, users, id, &why),
                 Deferred::StartTls(id) => crate::tls::handshake::start_tls(svc, users, id),
                 Deferred::Kick(id) => {
-                    if let Some(conn) = svc.conn_mut(id) {
+                    if let Some(conn) = svc.conn_mut(id).filter(|c| c.has(flag::KICKED)) {
                         conn.clear(flag::KICKED);
                         if conn.is_deliverable() {
                             run(svc, users, id, |rx, cx| rx.kicked(cx));

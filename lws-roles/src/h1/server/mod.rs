@@ -227,12 +227,16 @@ impl H1Rx {
     /// `None` when the head is incomplete.
     fn head(&mut self, cx: &mut Cx<'_>, data: &mut RxBuf<'_>) -> Option<Flow> {
         let settings = HttpSettings::of(cx);
-        if !self.head_begun {
-            self.begin_head(cx, &settings);
+        let begins = !self.head_begun;
+        if begins {
+            self.begin_head(cx);
         }
         let t = cx.role_data::<Transaction>()?;
         match t.head.parse(data.bytes(), &mut self.scanned, &settings.limits) {
             Ok(None) => {
+                if begins {
+                    cx.set_timeout(Pending::HttpContent, Some(micros(settings.head_timeout)));
+                }
                 cx.head_begins();
                 return None;
             }
@@ -263,14 +267,13 @@ impl H1Rx {
         Some(self.take(cx, step))
     }
 
-    fn begin_head(&mut self, cx: &mut Cx<'_>, settings: &HttpSettings) {
+    fn begin_head(&mut self, cx: &mut Cx<'_>) {
         self.head_begun = true;
         self.scanned = 0;
         self.unread = false;
         let mut t = cx.reuse_role_data::<Transaction>().unwrap_or_default();
         t.reset();
         cx.set_role_data(Some(t));
-        cx.set_timeout(Pending::HttpContent, Some(micros(settings.head_timeout)));
     }
 
     fn refuse_head(&mut self, cx: &mut Cx<'_>, e: HeadError) -> Flow {

@@ -14,8 +14,9 @@ use crate::http::transaction::{Outgoing, Transaction};
 use lws_core::{Close, Cx, Pending, Write};
 
 impl Exchange {
-    /// Looks at what user code has left in the transaction.
+    /// Looks at what user code has left in the transaction: what every carrier does when it is kicked.
     pub(crate) fn settle(&mut self, cx: &mut Cx<'_>) -> Step {
+        cx.kick_met();
         if cx.is_closing() || matches!(self.stage, Stage::Idle) {
             return Step::Wait;
         }
